@@ -1,0 +1,1 @@
+"""The library the stages call: one concept a module, imported where it is used."""

@@ -1,0 +1,77 @@
+"""What the terminal shows: plain lines, and one progress bar for what takes long."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+_LINE_EVERY_SECONDS = 15.0
+
+
+def say(line: str) -> None:
+    """Print one line at once."""
+    print(line, flush=True)
+
+
+class ProgressBar:
+    """Progress of one long job: a bar on a terminal, a line every 15 seconds elsewhere.
+
+    Parameters
+    ----------
+    description : str
+        What is going on.
+    total : int
+        Units of work.
+    """
+
+    def __init__(self, description: str, total: int, progress: Progress | None) -> None:
+        self._description = description
+        self._total = total
+        self._done = 0
+        self._start = self._last_line = time.monotonic()
+        self._initial = 0
+        self._progress = progress
+        self._task: TaskID | None = progress.add_task(description, total=total, note="") if progress else None
+
+    def update(self, done: int, note: str = "") -> None:
+        """Show that `done` units are finished; `note` is a short text beside the bar."""
+        self._done = done
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, completed=done, note=note)
+            return
+        now = time.monotonic()
+        if now - self._last_line >= _LINE_EVERY_SECONDS or done >= self._total:
+            self._last_line = now
+            say(f"{self._description}: {done}/{self._total}{'  ' + note if note else ''}{self._remaining(now)}")
+
+    def start_from(self, done: int) -> None:
+        """Tell that `done` units were finished before: the time left is judged by the others."""
+        self._initial = self._done = done
+
+    def _remaining(self, now: float) -> str:
+        worked = self._done - self._initial
+        if worked <= 0 or self._done >= self._total:
+            return ""
+        seconds = (now - self._start) / worked * (self._total - self._done)
+        return f"  about {seconds / 60:.0f} min left" if seconds >= 90 else f"  about {seconds:.0f} s left"
+
+
+@contextmanager
+def progress_bar(description: str, total: int) -> Iterator[ProgressBar]:
+    """Show a `ProgressBar` while the block runs."""
+    if not sys.stderr.isatty():
+        yield ProgressBar(description, total, None)
+        return
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}/{task.total}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        yield ProgressBar(description, total, progress)

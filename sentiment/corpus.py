@@ -1,0 +1,152 @@
+"""Reading labelled text into one form: id, text, label, group, and the source's other columns."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sentiment.errors import UserError
+from sentiment.labels import LabelCoder
+from sentiment.sources import Row, SourceFile, read_rows
+from sentiment.tables import CORE_COLUMNS
+from sentiment.text import clean
+
+_BATCH_ROWS = 8192
+_CORE_TYPES = {"id": pa.string(), "text": pa.string(), "label": pa.int32(), "group": pa.string()}
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Which columns of a source hold what, and how its text is cleaned.
+
+    Attributes
+    ----------
+    text, label : str
+        Column names.
+    group : str or None
+        The column whose values must not be torn apart.
+    class_names : list of str
+        What labels may be.
+    strip_html : bool
+        Remove HTML from the text.
+    """
+
+    text: str
+    label: str
+    group: str | None
+    class_names: list[str]
+    strip_html: bool
+
+
+def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
+    """Read the files of one split into one table.
+
+    Parameters
+    ----------
+    files : list of SourceFile
+        At least one.
+    columns : Columns
+        What stands where.
+
+    Returns
+    -------
+    pyarrow.Table
+        id (the source's own where it has a column of that name, else file stem and row number),
+        text (cleaned), label (int32), group (string; null where there is none), then the source's
+        other columns. One that bears a name from this list is kept as ``source_<name>``.
+
+    Raises
+    ------
+    UserError
+        Where a row lacks a column, a label is unknown, a group is missing, an id stands twice, or a
+        column changes its type: file, line and value.
+    """
+    batches = [batch for file in files for batch in _read_file(file.path, columns)]
+    try:
+        table = pa.concat_tables(batches, promote_options="permissive") if batches else _empty_table()
+    except pa.ArrowException as error:
+        raise UserError(f"{files[0].path.parent}: the files' columns have types that do not go together ({error})") from None
+    ids = table.column("id").to_pylist()
+    if len(set(ids)) != len(ids):
+        seen: set[str] = set()
+        double = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise UserError(f"{files[0].path}: the id {double!r} stands twice: ids must be unique within a split")
+    return table.combine_chunks()
+
+
+def _empty_table() -> pa.Table:
+    return pa.table({name: pa.array([], type=kind) for name, kind in _CORE_TYPES.items()})
+
+
+def _read_file(path: Path, columns: Columns) -> Iterator[pa.Table]:
+    coder = LabelCoder(columns.class_names)
+    core: dict[str, list[Any]] = {name: [] for name in CORE_COLUMNS}
+    others: dict[str, list[Any]] = {}
+    numbers: list[int] = []
+    for row in read_rows(path):
+        where = _where(path, row)
+        for name in (columns.text, columns.label, columns.group):
+            if name is not None and name not in row.values:
+                raise UserError(f"{where}: no column {name!r}; found {', '.join(map(str, row.values))}")
+        core["id"].append(_id(row, path))
+        core["text"].append(clean(_text(row.values[columns.text], where), columns.strip_html))
+        core["label"].append(coder.encode(row.values[columns.label], where))
+        core["group"].append(_group(row.values[columns.group], columns.group, where) if columns.group else None)
+        _append_others(others, row, columns, len(numbers))
+        numbers.append(row.number)
+        if len(numbers) == _BATCH_ROWS:
+            yield _table(core, others, numbers, path)
+            core, others, numbers = {name: [] for name in CORE_COLUMNS}, {}, []
+    if numbers:
+        yield _table(core, others, numbers, path)
+
+
+def _append_others(others: dict[str, list[Any]], row: Row, columns: Columns, position: int) -> None:
+    for name, value in row.values.items():
+        if name in (columns.text, columns.label, columns.group, "id"):
+            continue
+        kept = f"source_{name}" if name in CORE_COLUMNS else str(name)
+        others.setdefault(kept, [None] * position).append(value)
+    for values in others.values():
+        if len(values) == position:
+            values.append(None)
+
+
+def _where(path: Path, row: Row) -> str:
+    return f"{path}, {'row' if path.suffix == '.parquet' else 'line'} {row.number}"
+
+
+def _id(row: Row, path: Path) -> str:
+    value = row.values.get("id")
+    return str(value) if value is not None else f"{path.stem}-{row.number:06d}"
+
+
+def _text(value: Any, where: str) -> str:
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise UserError(f"{where}: the text is {value!r}, not a string")
+    return value
+
+
+def _group(value: Any, column: str, where: str) -> str:
+    if value is None or value == "":
+        raise UserError(f"{where}: no value in the group column {column!r}: give every row one, or set prepare.group_column to null")
+    return str(value)
+
+
+def _table(core: dict[str, list[Any]], others: dict[str, list[Any]], numbers: list[int], path: Path) -> pa.Table:
+    arrays = {name: pa.array(core[name], type=_CORE_TYPES[name]) for name in CORE_COLUMNS}
+    for name, values in others.items():
+        try:
+            arrays[name] = pa.array(values)
+        except pa.ArrowException:
+            first = next(value for value in values if value is not None)
+            odd = next(i for i, value in enumerate(values) if value is not None and type(value) is not type(first))
+            raise UserError(
+                f"{path}, line {numbers[odd]}: column {name!r} has the value {values[odd]!r} where earlier rows have "
+                f"{type(first).__name__} values like {first!r}"
+            ) from None
+    return pa.table(arrays)

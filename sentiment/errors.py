@@ -1,0 +1,45 @@
+"""Errors a user can cause, and the one place where they become a line on the terminal."""
+
+import os
+import sys
+from collections.abc import Callable
+
+
+class UserError(Exception):
+    """Something a user can put right: what is wrong, where, and what to do, in one line."""
+
+
+class Interrupted(Exception):
+    """The user (or the system) asked the process to stop; the message says how to go on."""
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a program's `main` and end the process with one line where a user caused the error.
+
+    Parameters
+    ----------
+    main : callable
+        Takes nothing. A `UserError` or an `OSError` it raises ends the process with status 1,
+        an interruption with status 130; with ``DEBUG=1`` the traceback is shown instead.
+        Anything else is a defect of this project and keeps its traceback.
+    """
+    if os.environ.get("DEBUG") == "1":
+        main()
+        return
+    try:
+        main()
+    except UserError as error:
+        _end(f"error: {error}", status=1)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _end(f"error: {error.strerror or error}{where}", status=1)
+    except Interrupted as error:
+        _end(f"stopped: {error}", status=130)
+    except KeyboardInterrupt:
+        _end("stopped: nothing was written", status=130)
+
+
+def _end(line: str, status: int) -> None:
+    sys.stdout.flush()
+    print(" ".join(line.split()), file=sys.stderr, flush=True)
+    sys.exit(status)

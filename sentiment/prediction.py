@@ -1,0 +1,99 @@
+"""Running a classifier over many texts: without gradients, sorted by length, answers in row order."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sentiment.runtime import Runtime
+from sentiment.tokens import TokenizedTexts, pad
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a classifier says of n texts.
+
+    Attributes
+    ----------
+    probabilities : ndarray of float64, shape (n, classes)
+        Softmax of the logits.
+    losses : ndarray of float64, shape (n,)
+        Cross-entropy of each row's label, in nats.
+    labels : ndarray of int, shape (n,)
+        The true classes.
+    """
+
+    probabilities: npt.NDArray[np.float64]
+    losses: npt.NDArray[np.float64]
+    labels: npt.NDArray[np.int64]
+
+    @property
+    def predicted(self) -> npt.NDArray[np.int64]:
+        """The most probable class of each row."""
+        return self.probabilities.argmax(axis=1)
+
+    @property
+    def correct(self) -> npt.NDArray[np.bool_]:
+        """Where the most probable class is the true one."""
+        return self.predicted == self.labels
+
+    @property
+    def accuracy(self) -> float:
+        """Share of correct rows."""
+        return float(self.correct.mean())
+
+    @property
+    def loss(self) -> float:
+        """Mean cross-entropy, in nats."""
+        return float(self.losses.mean())
+
+
+def predict(
+    model: Any,
+    texts: TokenizedTexts,
+    labels: npt.NDArray[np.int64],
+    batch_size: int,
+    runtime: Runtime,
+    progress: Callable[[int], None] | None = None,
+) -> Predictions:
+    """Classify texts.
+
+    Parameters
+    ----------
+    model : transformers.PreTrainedModel
+        A sequence classifier; put into evaluation mode, and back into the mode it was in.
+    texts : TokenizedTexts
+        n texts.
+    labels : ndarray of int, shape (n,)
+        Their true classes.
+    batch_size : int
+        Texts a forward pass. In bf16 it moves a logit by up to 4e-4.
+    runtime : Runtime
+        Device and precision.
+    progress : callable, optional
+        Called with the number of texts done.
+
+    Returns
+    -------
+    Predictions
+        In the order of `texts`.
+    """
+    order = np.argsort(-texts.lengths, kind="stable")
+    logits = np.empty((len(order), model.config.num_labels), dtype=np.float64)
+    was_training = model.training
+    model.eval()
+    with torch.inference_mode(), runtime.autocast():
+        for start in range(0, len(order), batch_size):
+            rows = order[start : start + batch_size]
+            batch = pad([texts.token_ids[row] for row in rows], model.config.pad_token_id or 0)
+            output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
+            logits[rows] = output.double().cpu().numpy()
+            if progress:
+                progress(start + len(rows))
+    model.train(was_training)
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return Predictions(np.exp(log_probabilities), -log_probabilities[np.arange(len(labels)), labels], labels)

@@ -1,0 +1,185 @@
+"""Files of labelled text: which ones a source has, of which split, and their rows."""
+
+import csv
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sentiment.errors import UserError
+
+SUFFIXES = (".jsonl", ".csv", ".parquet")
+WHOLE = "all"  # the split of a source that names none
+
+_SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
+_FIRST_WORD = re.compile(r"[A-Za-z]+")
+_CSV_FIELD_LIMIT = 64 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """One file of a source.
+
+    Attributes
+    ----------
+    path : Path
+        The file.
+    split : str
+        train, validation, test, or all where the source names no splits.
+    """
+
+    path: Path
+    split: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a source file.
+
+    Attributes
+    ----------
+    number : int
+        Line number in jsonl and csv, row number in parquet, from 1.
+    values : dict
+        Column name to value.
+    """
+
+    number: int
+    values: dict[str, Any]
+
+
+def find_files(source: Path) -> tuple[list[SourceFile], list[Path]]:
+    """Find the files of a source and their splits.
+
+    Parameters
+    ----------
+    source : Path
+        One file, or a folder. In a folder, a file whose name (or whose folder's name) starts with
+        train, validation (valid, val, dev) or test belongs to that split.
+
+    Returns
+    -------
+    files : list of SourceFile
+        In the order of their paths. Where no name tells a split, all are of split ``all``.
+    ignored : list of Path
+        Data files beside the splits that belong to none (``unsupervised.parquet``).
+
+    Raises
+    ------
+    UserError
+        Where the source is missing, has no file of a known kind, or names splits without train.
+    """
+    if not source.exists():
+        raise UserError(
+            f"prepare.source = {source}: no such file or folder; for a dataset of the Hub or a file elsewhere, "
+            "run `python -m sentiment fetch` first"
+        )
+    if source.is_file():
+        if source.suffix not in SUFFIXES:
+            raise UserError(f"prepare.source = {source}: unknown kind of file; known are {', '.join(SUFFIXES)}")
+        return [SourceFile(source, WHOLE)], []
+    paths = sorted(path for path in source.rglob("*") if path.suffix in SUFFIXES and path.is_file() and not path.name.startswith("."))
+    if not paths:
+        raise UserError(f"prepare.source = {source}: the folder has no {', '.join(SUFFIXES)} file")
+    splits = {path: _split_of(path.relative_to(source)) for path in paths}
+    if not any(splits.values()):
+        return [SourceFile(path, WHOLE) for path in paths], []
+    if "train" not in splits.values():
+        found = ", ".join(sorted({split for split in splits.values() if split}))
+        raise UserError(f"prepare.source = {source}: has a split {found} but none whose name starts with train")
+    files = [SourceFile(path, split) for path, split in splits.items() if split]
+    return files, [path for path, split in splits.items() if not split]
+
+
+def _split_of(relative: Path) -> str | None:
+    for part in reversed(relative.parts):
+        word = _FIRST_WORD.match(part)
+        if word and word.group().lower() in _SPLIT_NAMES:
+            return _SPLIT_NAMES[word.group().lower()]
+    return None
+
+
+def read_rows(path: Path) -> Iterator[Row]:
+    """Read a file row by row.
+
+    Parameters
+    ----------
+    path : Path
+        A .jsonl, .csv (with a header) or .parquet file, text in UTF-8.
+
+    Yields
+    ------
+    Row
+        In the file's order; blank lines of a jsonl file are passed over.
+
+    Raises
+    ------
+    UserError
+        Where a line cannot be read: file, line, what is wrong.
+    """
+    readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".parquet": _read_parquet}
+    return readers[path.suffix](path)
+
+
+def _read_jsonl(path: Path) -> Iterator[Row]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                values = json.loads(_decode(line, path, number))
+            except json.JSONDecodeError as error:
+                raise UserError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})") from None
+            if not isinstance(values, dict):
+                raise UserError(f"{path}, line {number}: must be a JSON object with named fields, is {type(values).__name__}")
+            yield Row(number, values)
+
+
+def _decode(line: bytes, path: Path, number: int) -> str:
+    try:
+        return line.decode("utf-8-sig" if number == 1 else "utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}, line {number}: not UTF-8 (byte {error.start + 1} of the line); convert the file to UTF-8") from None
+
+
+def _read_csv(path: Path) -> Iterator[Row]:
+    csv.field_size_limit(_CSV_FIELD_LIMIT)
+
+    def decoded() -> Iterator[str]:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, start=1):
+                yield _decode(line, path, number)
+
+    reader = csv.reader(decoded(), strict=True)
+    try:
+        header = next(reader, None)
+        if header is None:
+            raise UserError(f"{path}: empty, without a header")
+        if len(set(header)) != len(header):
+            raise UserError(f"{path}, line 1: a column name stands twice in {header}")
+        first_line = reader.line_num + 1
+        for cells in reader:
+            if cells:
+                if len(cells) != len(header):
+                    raise UserError(f"{path}, line {first_line}: {len(cells)} cells where the header has {len(header)}")
+                yield Row(first_line, dict(zip(header, cells, strict=True)))
+            first_line = reader.line_num + 1
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num}: broken csv ({error})") from None
+
+
+def _read_parquet(path: Path) -> Iterator[Row]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            number = 0
+            for batch in file.iter_batches(batch_size=4096):
+                for values in batch.to_pylist():
+                    number += 1
+                    yield Row(number, values)
+    except pa.ArrowException as error:
+        raise UserError(f"{path}: not a readable parquet file ({error})") from None

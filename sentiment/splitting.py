@@ -1,0 +1,130 @@
+"""Dealing rows, or whole groups of rows, out to splits, with the class balance kept."""
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.model_selection import train_test_split
+
+from sentiment.errors import UserError
+
+Indices = npt.NDArray[np.int64]
+
+
+def hold_out(
+    labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None, share: float, seed: int, class_names: list[str], name: str
+) -> tuple[Indices, Indices]:
+    """Take a share of the rows away for a split.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        Class indices.
+    groups : ndarray of str, shape (n,), or None
+        Where given, whole groups are dealt out; else single rows, by scikit-learn's `train_test_split`.
+    share : float
+        Share of the rows to take, in (0, 1).
+    seed : int
+        Seed of the draw.
+    class_names : list of str
+        For the error.
+    name : str
+        The split that is taken, for the error.
+
+    Returns
+    -------
+    rest, taken : ndarray of int
+        Positions, ascending. With groups, the number taken is right to within one group.
+
+    Raises
+    ------
+    UserError
+        Where a class has too few rows or groups to stand on both sides.
+    """
+    units = "groups" if groups is not None else "rows"
+    for index, class_name in enumerate(class_names):
+        mask = labels == index
+        count = len(np.unique(groups[mask])) if groups is not None else int(mask.sum())
+        if count < 2:
+            raise UserError(
+                f"class {class_name!r} has {count} of the {units} from which the {name} split is taken, and needs at least 2: "
+                "add rows, or take the class out of prepare.class_names"
+            )
+    if groups is not None:
+        taken = _deal_groups(labels, groups, share, seed, len(class_names))
+    else:
+        try:
+            _, taken = train_test_split(np.arange(len(labels)), test_size=share, random_state=seed, stratify=labels)
+        except ValueError as error:
+            raise UserError(f"the {name} split cannot be taken from {len(labels)} rows: {error}") from None
+    marks = np.zeros(len(labels), dtype=bool)
+    marks[taken] = True
+    for index, class_name in enumerate(class_names):
+        for side, where in ((name, marks), ("remaining", ~marks)):
+            if not (labels[where] == index).any():
+                raise UserError(f"class {class_name!r} has too few {units} to split: none is left for the {side} split")
+    return np.flatnonzero(~marks), np.flatnonzero(marks)
+
+
+def _deal_groups(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_], share: float, seed: int, classes: int) -> Indices:
+    # Groups come in random order; each is taken if that brings the counts by class closer to their targets.
+    # Until the targets are near that takes every group (a random sample), then only those that fit.
+    names, membership = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), classes), dtype=np.int64)
+    np.add.at(counts, (membership, labels), 1)
+    target = counts.sum(axis=0) * share
+    taken = np.zeros(len(names), dtype=bool)
+    missing = target.astype(np.float64)
+    for group in np.random.default_rng(seed).permutation(len(names)):
+        after = missing - counts[group]
+        if np.square(after).sum() < np.square(missing).sum():
+            taken[group], missing = True, after
+    return np.flatnonzero(taken[membership])
+
+
+def subsample(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None, size: int | None, seed: int, name: str) -> Indices:
+    """Draw exactly `size` rows with the class balance kept.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        Class indices.
+    groups : ndarray of str, shape (n,), or None
+        Where given, whole groups are drawn and the last one of a class may be cut.
+    size : int or None
+        How many; None for all.
+    seed : int
+        Seed of the draw.
+    name : str
+        The parameter that gave `size`, for the error.
+
+    Returns
+    -------
+    ndarray of int
+        Positions, ascending.
+
+    Raises
+    ------
+    UserError
+        Where there are fewer than `size` rows.
+    """
+    if size is None:
+        return np.arange(len(labels))
+    if size > len(labels):
+        raise UserError(f"{name} = {size}, but there are only {len(labels)} rows: lower it, or set it to null")
+    generator = np.random.default_rng(seed)
+    order = generator.permutation(len(labels))
+    if groups is not None:
+        _, membership = np.unique(groups, return_inverse=True)
+        rank = generator.permutation(membership.max() + 1)
+        order = order[np.argsort(rank[membership[order]], kind="stable")]
+    quotas = _quotas(np.bincount(labels), size)
+    chosen = [order[labels[order] == label][:quota] for label, quota in enumerate(quotas)]
+    return np.sort(np.concatenate(chosen))
+
+
+def _quotas(counts: Indices, size: int) -> Indices:
+    # Largest remainders: exact in sum, nearest to proportional.
+    exact = counts * (size / counts.sum())
+    quotas = np.floor(exact).astype(np.int64)
+    order = np.argsort(-(exact - quotas), kind="stable")
+    quotas[order[: size - quotas.sum()]] += 1
+    return quotas

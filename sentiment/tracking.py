@@ -1,0 +1,226 @@
+"""SwanLab: one run a training, in the mode the environment asks for, and never at a training's cost."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from sentiment.console import ProgressBar, say
+from sentiment.files import read_json, write_json
+from sentiment.naming import baseline_parameters, experiment_name, long_form
+from sentiment.network import reachable
+from sentiment.parameters import Parameters, flatten
+from sentiment.paths import main_root
+
+PROJECT = "BERT_fine_tuning"
+MODES = ("local", "offline", "online", "disabled")
+_JOINED_MODES = ("online", "offline")  # the local dashboard shows a resumed run as a second one
+_NAMES = {"loss": "train/loss", "grad_norm": "train/grad_norm", "learning_rate": "train/lr", "eval_loss": "validation/loss", "eval_accuracy": "validation/accuracy"}
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is called and what it is.
+
+    Attributes
+    ----------
+    name : str
+        From `sentiment.naming`.
+    description : str
+        The long form.
+    tags : list of str
+        For filtering.
+    config : mapping
+        All parameters and what else the run depends on.
+    key : str
+        The training's fingerprint: the runs of its train and eval stages are joined by it.
+    """
+
+    name: str
+    description: str
+    tags: list[str]
+    config: Mapping[str, Any]
+    key: str
+
+
+def describe_run(parameters: Parameters, key: str) -> RunInfo:
+    """Say what a run is, from all of its parameters and the baseline's.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Every parameter, also those that the stage itself does not read.
+    key : str
+        The training's fingerprint.
+    """
+    flat = flatten(parameters)
+    baseline, revision = baseline_parameters(flat)
+    name = experiment_name(flat, baseline)
+    tags = [Path(parameters.prepare.source).stem, parameters.train.model.split("/")[-1].removeprefix("package:")]
+    return RunInfo(name, long_form(flat), tags, {**flat, "dataset": parameters.prepare.source, "baseline_revision": revision}, key)
+
+
+class Tracker:
+    """A run that is being recorded, or nothing at all where that is not possible.
+
+    Every method returns at once and raises nothing: the first failure is said in one line and the
+    rest is passed over.
+    """
+
+    def __init__(self, module: Any, mode: str) -> None:
+        self._swanlab = module
+        self.mode = mode
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Record scalars at a step; values that are not finite are left out."""
+        finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+        if finite:
+            self._guarded(lambda: self._swanlab.log(finite, step=step))
+
+    def log_images(self, images: Mapping[str, Path], step: int) -> None:
+        """Record PNG files as images."""
+        self._guarded(
+            lambda: self._swanlab.log({name: self._swanlab.Image(str(path)) for name, path in images.items()}, step=step)
+        )
+
+    def log_charts(self, charts: Callable[[Any], dict[str, Any]]) -> None:
+        """Record ECharts; `charts` is given the swanlab module."""
+        self._guarded(lambda: self._swanlab.log(charts(self._swanlab)))
+
+    def finish(self, failed: bool = False) -> None:
+        """End the run."""
+        self._guarded(lambda: self._swanlab.finish("crashed" if failed else "success"))
+
+    def _guarded(self, action: Callable[[], Any]) -> None:
+        if self._swanlab is None:
+            return
+        try:
+            action()
+        except Exception as error:  # whatever a tracker raises, the training goes on
+            self._swanlab = None
+            say(f"SwanLab: stopped recording ({_first_line(error)}); the run itself goes on")
+
+
+def start_training_run(info: RunInfo) -> Tracker:
+    """Begin the run of a training; a resumed training continues its own where the mode can."""
+    return _start(info, info.name, resumed=True)
+
+
+def start_evaluation_run(info: RunInfo) -> Tracker:
+    """Continue the training's run, or begin ``<name>-eval`` where the dashboard knows no joined runs."""
+    mode = _mode()
+    if mode in _JOINED_MODES:
+        return _start(info, info.name, resumed=True)
+    return _start(info, f"{info.name}-eval", resumed=False)
+
+
+def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
+    project = os.environ.get("SWANLAB_PROJ_NAME") or os.environ.pop("SWANLAB_PROJECT", None) or PROJECT
+    os.environ.pop("SWANLAB_PROJECT", None)  # SwanLab 0.10 stops at this variable, which transformers' documentation names
+    mode = _mode()
+    if mode == "disabled":
+        return Tracker(None, mode)
+    try:
+        import swanlab
+
+        mode = _possible_mode(swanlab, mode)
+        folder = Path(os.environ.get("SWANLAB_LOG_DIR") or main_root() / "swanlog")
+        folder.mkdir(parents=True, exist_ok=True)
+        identity = _known_id(folder, info.key) if resumed and mode in _JOINED_MODES else None
+        run = swanlab.init(
+            project=project,
+            name=os.environ.get("SWANLAB_EXP_NAME") or name,
+            description=info.description,
+            tags=info.tags,
+            config=dict(info.config),
+            mode=mode,
+            log_dir=str(folder),
+            **({"id": identity, "resume": "allow"} if identity else {}),
+        )
+        if resumed:
+            write_json(_id_file(folder, info.key), {"id": str(run.id), "name": name})
+    except Exception as error:  # whatever a tracker raises, the training goes on
+        say(f"SwanLab: this run is not recorded ({_first_line(error)})")
+        return Tracker(None, mode)
+    return Tracker(swanlab, mode)
+
+
+def _mode() -> str:
+    asked = os.environ.get("SWANLAB_MODE", "local").lower()
+    asked = {"cloud": "online"}.get(asked, asked)
+    if asked not in MODES:
+        say(f"SwanLab: SWANLAB_MODE={asked} is none of {', '.join(MODES)}; recording locally")
+        return "local"
+    return asked
+
+
+def _possible_mode(swanlab: Any, mode: str) -> str:
+    if mode != "online":
+        return mode
+    settings = swanlab.Settings()
+    if not settings.api_key:
+        say("SwanLab: online, but there is no key; recording offline (`swanlab login`, then `swanlab sync` uploads it)")
+        return "offline"
+    if not reachable(settings.api_host):
+        say(f"SwanLab: online, but {settings.api_host} does not answer; recording offline (`swanlab sync` uploads it later)")
+        return "offline"
+    return mode
+
+
+def _id_file(folder: Path, key: str) -> Path:
+    return folder / "runs" / f"{key}.json"
+
+
+def _known_id(folder: Path, key: str) -> str | None:
+    try:
+        return str(read_json(_id_file(folder, key))["id"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+class TrackingCallback(TrainerCallback):
+    """Sends a training's curves to a `Tracker`; after a resumption the earlier part first."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        for entry in state.log_history:
+            self._send(entry, int(entry["step"]))
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        self._send(logs or {}, state.global_step)
+
+    def _send(self, entry: Mapping[str, float], step: int) -> None:
+        self._tracker.log({_NAMES[name]: value for name, value in entry.items() if name in _NAMES}, step)
+
+
+class ProgressCallback(TrainerCallback):
+    """Moves a `ProgressBar` with the training."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step:
+            say(f"train: goes on from step {state.global_step}")
+            self._bar.start_from(state.global_step)
+
+    def on_log(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
+    ) -> None:
+        logs = logs or {}
+        if "loss" in logs:
+            self._bar.update(state.global_step, f"epoch {state.epoch:.2f}  loss {logs['loss']:.3f}")
+        if "eval_loss" in logs:
+            say(f"epoch {state.epoch:.0f}: validation loss {logs['eval_loss']:.3f}, accuracy {logs['eval_accuracy']:.1%}")

@@ -1,0 +1,137 @@
+"""Stage 3, train: fine-tune BERT, evaluate after each epoch, keep the curves.
+
+Reads   data/split/train.parquet and validation.parquet
+Writes  models/classifier, reports/train/ (curves, run.json), reports/train.json
+Run     python -m stages.train          (or: dvc repro train; dvc exp run -S train.lr=5e-5)
+
+Device, threads and SwanLab's mode come from the environment: SENTIMENT_DEVICE, OMP_NUM_THREADS, SWANLAB_MODE.
+"""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sentiment import paths
+from sentiment.checkpoints import checkpoint_folder, fingerprint
+from sentiment.console import progress_bar, say
+from sentiment.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.errors import UserError, run_main
+from sentiment.files import replacing, write_json, write_text, write_tsv
+from sentiment.modelcard import model_card
+from sentiment.parameters import TrainParameters, load_parameters
+from sentiment.runtime import Runtime, start_runtime
+from sentiment.tables import read_table
+from sentiment.tokens import tokenize
+from sentiment.tracking import ProgressCallback, TrackingCallback, describe_run, start_training_run
+from sentiment.training import Examples, Outcome, fine_tune, steps_per_epoch
+
+
+def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Examples:
+    """Read and tokenise one split."""
+    table = read_table(paths.SPLIT / f"{split}.parquet", columns=["text", "label"])
+    texts = tokenize(tokenizer, table.column("text").to_pylist(), settings.max_length, settings.truncation)
+    return Examples(texts, table.column("label").to_numpy().astype(np.int64))
+
+
+def check_length(tokenizer: Any, settings: TrainParameters) -> None:
+    """Refuse a max_length that the encoder has no positions for."""
+    if settings.max_length > tokenizer.model_max_length:
+        raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {tokenizer.model_max_length} tokens at most")
+
+
+def save_model(outcome: Outcome, tokenizer: Any, max_length: int, card: str, folder: Path) -> None:
+    """Write model, tokenizer and card as `transformers.pipeline` reads them."""
+    with replacing(folder) as partial:
+        outcome.model.save_pretrained(partial)
+        tokenizer.model_max_length = max_length
+        tokenizer.save_pretrained(partial)
+        write_text(partial / "README.md", card)
+
+
+def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
+    """Write what happened at each step and at each evaluation."""
+    with replacing(folder) as partial:
+        partial.mkdir()
+        write_tsv(
+            partial / paths.STEP_CURVE,
+            ["step", "epoch", "loss", "grad_norm", "lr"],
+            [(record.step, record.epoch, record.loss, record.grad_norm, record.lr) for record in outcome.steps],
+        )
+        write_tsv(
+            partial / paths.VALIDATION_CURVE,
+            ["step", "epoch", "loss", "accuracy"],
+            [(record.step, record.epoch, record.loss, record.accuracy) for record in outcome.validations],
+        )
+        write_json(partial / paths.RUN_SUMMARY, {"training": name})
+
+
+def metrics(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
+    """Sum a training up in a few figures."""
+    norms = [record.grad_norm for record in outcome.steps]
+    return {
+        "train_loss": outcome.train_loss,
+        "eval_loss": outcome.validations[-1].loss,
+        "best_eval_loss": outcome.best.loss,
+        "best_epoch": outcome.best.epoch,
+        "steps": len(outcome.steps),
+        "tokens": outcome.tokens,
+        "flops": outcome.flops,
+        "grad_norm_median": float(np.median(norms)),
+        "grad_norm_p95": float(np.percentile(norms, 95)),
+        "precision": runtime.precision,
+        "threads": runtime.threads,
+    }
+
+
+def main() -> None:
+    """Run the stage."""
+    params = load_parameters(paths.PARAMS)
+    class_names, settings, seed = params.prepare.class_names, params.train, params.seed
+    encoder = find_encoder(settings.model, settings.model_revision)
+    runtime = start_runtime(settings.precision)
+    tokenizer = load_tokenizer(encoder)
+    check_length(tokenizer, settings)
+    train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
+    say(f"train: {len(train.labels)} texts on {runtime.device}, {runtime.threads} threads, {runtime.precision}")
+
+    name = fingerprint(
+        "train",
+        [paths.SPLIT / "train.parquet", paths.SPLIT / "validation.parquet"],
+        {
+            "train": settings.model_dump(),
+            "seed": seed,
+            "class_names": class_names,
+            "encoder": encoder.fingerprint,
+            "runtime": vars(runtime),
+            "versions": {package: version(package) for package in ("torch", "transformers", "accelerate")},
+        },
+    )
+    total = steps_per_epoch(len(train.labels), settings.batch_size) * settings.epochs
+    attention = "eager" if runtime.device == "cpu" else "sdpa"  # with dropout the CPU's sdpa falls back to a slower kernel
+    with checkpoint_folder(name) as folder, progress_bar("train", total) as bar:
+        tracker = start_training_run(describe_run(params, name))
+        try:
+            outcome = fine_tune(
+                lambda: load_classifier(encoder, class_names, attention),
+                train,
+                validation,
+                settings,
+                seed,
+                runtime,
+                folder,
+                [ProgressCallback(bar), TrackingCallback(tracker)],
+            )
+        except BaseException:
+            tracker.finish(failed=True)
+            raise
+        tracker.finish()
+        card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
+        save_model(outcome, tokenizer, settings.max_length, card, paths.CLASSIFIER)
+        save_curves(outcome, name, paths.TRAIN_REPORT)
+        write_json(paths.TRAIN_METRICS, metrics(outcome, runtime))
+
+
+if __name__ == "__main__":
+    run_main(main)
