@@ -115,7 +115,38 @@ def load_classifier(encoder: Encoder, class_names: list[str], attention: str) ->
     )
 
 
+def load_trained(folder: Path) -> tuple[Any, Any]:
+    """Load the tokenizer and the classifier that the train stage wrote.
+
+    Parameters
+    ----------
+    folder : Path
+        models/classifier.
+
+    Returns
+    -------
+    tokenizer, model : transformers objects
+        The model in fp32, with the attention kernel that is fastest without dropout.
+    """
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    _quiet()
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32)
+    return tokenizer, model
+
+
+def _quiet() -> None:
+    # The stages show progress of their own, and that the head is new is what they are for.
+    from transformers.utils import logging
+
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+
+
 def _from_hub_or_folder(encoder: Encoder, auto_class: Any, arguments: dict[str, Any]) -> Any:
+    _quiet()
     try:
         return auto_class.from_pretrained(
             encoder.location, revision=encoder.revision or "main", local_files_only=encoder.offline, **arguments

@@ -19,9 +19,9 @@ class Predictions:
     Attributes
     ----------
     probabilities : ndarray of float64, shape (n, classes)
-        Softmax of the logits.
+        Softmax of the logits; equal where the model gave no finite number.
     losses : ndarray of float64, shape (n,)
-        Cross-entropy of each row's label, in nats.
+        Cross-entropy of each row's label, in nats; nan where the model gave no finite number.
     labels : ndarray of int, shape (n,)
         The true classes.
     """
@@ -94,6 +94,10 @@ def predict(
             if progress:
                 progress(start + len(rows))
     model.train(was_training)
+    silent = ~np.isfinite(logits).all(axis=1)
+    logits[silent] = 0.0
     shifted = logits - logits.max(axis=1, keepdims=True)
     log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return Predictions(np.exp(log_probabilities), -log_probabilities[np.arange(len(labels)), labels], labels)
+    losses = -log_probabilities[np.arange(len(labels)), labels]
+    losses[silent] = np.nan
+    return Predictions(np.exp(log_probabilities), losses, labels)

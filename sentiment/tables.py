@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -26,3 +28,18 @@ def write_table(table: pa.Table, path: Path) -> None:
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read a parquet file that a stage wrote."""
     return pq.read_table(path, columns=columns)
+
+
+def labels_of(table: pa.Table) -> npt.NDArray[np.int64]:
+    """Return the class indices of a table's rows."""
+    labels: npt.NDArray[np.int64] = table.column("label").to_numpy().astype(np.int64)
+    return labels
+
+
+def groups_of(table: pa.Table) -> npt.NDArray[np.str_] | None:
+    """Return the group of each row, or None where the table has no groups."""
+    column = table.column("group")
+    if column.null_count == table.num_rows:
+        return None
+    groups: npt.NDArray[np.str_] = np.asarray(column.to_pylist(), dtype=np.str_)
+    return groups

@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from sentiment.naming import baseline_parameters, experiment_name, long_form
 from sentiment.network import reachable
 from sentiment.parameters import Parameters, flatten
 from sentiment.paths import main_root
+from sentiment.prediction import Predictions
 
 PROJECT = "BERT_fine_tuning"
 MODES = ("local", "offline", "online", "disabled")
@@ -87,13 +88,13 @@ class Tracker:
             lambda: self._swanlab.log({name: self._swanlab.Image(str(path)) for name, path in images.items()}, step=step)
         )
 
-    def log_charts(self, charts: Callable[[Any], dict[str, Any]]) -> None:
-        """Record ECharts; `charts` is given the swanlab module."""
-        self._guarded(lambda: self._swanlab.log(charts(self._swanlab)))
+    def log_charts(self, charts: Callable[[Any], dict[str, Any]], step: int) -> None:
+        """Record ECharts; `charts` is given `swanlab.echarts`."""
+        self._guarded(lambda: self._swanlab.log(charts(self._swanlab.echarts), step=step))
 
     def finish(self, failed: bool = False) -> None:
         """End the run."""
-        self._guarded(lambda: self._swanlab.finish("crashed" if failed else "success"))
+        self._guarded(lambda: self._swanlab.finish("crashed", error="the training ended early") if failed else self._swanlab.finish())
 
     def _guarded(self, action: Callable[[], Any]) -> None:
         if self._swanlab is None:
@@ -110,12 +111,57 @@ def start_training_run(info: RunInfo) -> Tracker:
     return _start(info, info.name, resumed=True)
 
 
-def start_evaluation_run(info: RunInfo) -> Tracker:
-    """Continue the training's run, or begin ``<name>-eval`` where the dashboard knows no joined runs."""
+def record_evaluation(
+    info: RunInfo, step: int, metrics: Mapping[str, float | None], images: Sequence[Path], predictions: Predictions, class_names: Sequence[str]
+) -> None:
+    """Add a test to the training's run, or to ``<name>-eval`` where the dashboard knows no joined runs.
+
+    Parameters
+    ----------
+    info : RunInfo
+        The training's.
+    step : int
+        The training's last step.
+    metrics : mapping
+        Scalars; what is None is left out.
+    images : sequence of Path
+        PNG files, shown by their names.
+    predictions : Predictions
+        For the charts of the joined modes.
+    class_names : sequence of str
+        In the order of their indices.
+    """
+    tracker = _start_evaluation_run(info)
+    tracker.log({f"test/{name}": value for name, value in metrics.items() if value is not None}, step)
+    tracker.log_images({f"figures/{path.stem}": path for path in images}, step)
+    if tracker.mode in _JOINED_MODES:
+        tracker.log_charts(lambda echarts: _charts(echarts, predictions, class_names), step)
+    tracker.finish()
+
+
+def _charts(echarts: Any, predictions: Predictions, class_names: Sequence[str]) -> dict[str, Any]:
+    labels = predictions.labels.tolist()
+    charts = {"charts/confusion": echarts.confusion_matrix(labels, predictions.predicted.tolist(), list(class_names))}
+    if len(class_names) == 2:
+        scores = predictions.probabilities[:, 1].tolist()
+        charts["charts/roc"] = echarts.roc_curve(labels, scores)
+        charts["charts/pr"] = echarts.pr_curve(labels, scores)
+    return charts
+
+
+def _start_evaluation_run(info: RunInfo) -> Tracker:
     mode = _mode()
-    if mode in _JOINED_MODES:
-        return _start(info, info.name, resumed=True)
-    return _start(info, f"{info.name}-eval", resumed=False)
+    if mode not in _JOINED_MODES:
+        return _start(info, f"{info.name}-eval", resumed=False)
+    if _known_id(log_folder(), info.key) is None:
+        say("SwanLab: the training was not run here (it came from DVC's cache), so it has no run: the test gets one of its own")
+        return _start(info, f"{info.name}-eval", resumed=False)
+    return _start(info, info.name, resumed=True)
+
+
+def log_folder() -> Path:
+    """Return the folder of SwanLab's runs: ``SWANLAB_LOG_DIR``, else the main checkout's swanlog."""
+    return Path(os.environ.get("SWANLAB_LOG_DIR") or main_root() / "swanlog")
 
 
 def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
@@ -128,7 +174,7 @@ def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
         import swanlab
 
         mode = _possible_mode(swanlab, mode)
-        folder = Path(os.environ.get("SWANLAB_LOG_DIR") or main_root() / "swanlog")
+        folder = log_folder()
         folder.mkdir(parents=True, exist_ok=True)
         identity = _known_id(folder, info.key) if resumed and mode in _JOINED_MODES else None
         run = swanlab.init(

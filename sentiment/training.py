@@ -1,6 +1,5 @@
 """Fine-tuning: transformers' Trainer with this project's loss, data order, evaluation and way of stopping."""
 
-import logging
 import signal
 import time
 from collections.abc import Callable, Iterator
@@ -142,7 +141,6 @@ def fine_tune(
     Interrupted
         After SIGINT or SIGTERM, once the state is saved.
     """
-    _quiet()
     set_seed(seed)
     model = load_model()
     arguments = _arguments(settings, seed, runtime, folder)
@@ -332,8 +330,3 @@ def _loss(settings: TrainParameters, labels: npt.NDArray[np.int64], classes: int
 
 def _step_record(entry: dict[str, Any]) -> StepRecord:
     return StepRecord(entry["step"], entry["epoch"], entry["loss"], entry["grad_norm"], entry["learning_rate"])
-
-
-def _quiet() -> None:
-    for name in ("transformers", "accelerate"):
-        logging.getLogger(name).setLevel(logging.ERROR)

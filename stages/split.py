@@ -9,7 +9,6 @@ from itertools import combinations
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment import paths
@@ -20,7 +19,7 @@ from sentiment.leakage import keys_of
 from sentiment.near_duplicates import find_pairs
 from sentiment.parameters import SplitParameters, load_parameters
 from sentiment.splitting import hold_out, subsample
-from sentiment.tables import SPLITS, iterate, read_table, write_table
+from sentiment.tables import SPLITS, groups_of, iterate, labels_of, read_table, write_table
 
 
 def split(prepared: dict[str, pa.Table], settings: SplitParameters, class_names: list[str]) -> dict[str, pa.Table]:
@@ -47,8 +46,8 @@ def split(prepared: dict[str, pa.Table], settings: SplitParameters, class_names:
         pool, test = _hold_out(pool, settings.test_size, settings.seed, class_names, "test")
     if validation is None:
         pool, validation = _hold_out(pool, settings.validation_size, settings.seed, class_names, "validation")
-    train = pool.take(subsample(_labels(pool), _groups(pool), settings.max_train_examples, settings.seed, "split.max_train_examples"))
-    test = test.take(subsample(_labels(test), _groups(test), settings.max_test_examples, settings.seed, "split.max_test_examples"))
+    train = pool.take(subsample(labels_of(pool), groups_of(pool), settings.max_train_examples, settings.seed, "split.max_train_examples"))
+    test = test.take(subsample(labels_of(test), groups_of(test), settings.max_test_examples, settings.seed, "split.max_test_examples"))
     return {"train": train, "validation": validation, "test": test}
 
 
@@ -114,21 +113,8 @@ def main() -> None:
 
 
 def _hold_out(pool: pa.Table, share: float, seed: int, class_names: list[str], name: str) -> tuple[pa.Table, pa.Table]:
-    rest, taken = hold_out(_labels(pool), _groups(pool), share, seed, class_names, name)
+    rest, taken = hold_out(labels_of(pool), groups_of(pool), share, seed, class_names, name)
     return pool.take(rest), pool.take(taken)
-
-
-def _labels(table: pa.Table) -> npt.NDArray[np.int64]:
-    labels: npt.NDArray[np.int64] = table.column("label").to_numpy().astype(np.int64)
-    return labels
-
-
-def _groups(table: pa.Table) -> npt.NDArray[np.str_] | None:
-    column = table.column("group")
-    if column.null_count == table.num_rows:
-        return None
-    groups: npt.NDArray[np.str_] = np.asarray(column.to_pylist(), dtype=np.str_)
-    return groups
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from sentiment.files import replacing, write_json, write_text, write_tsv
 from sentiment.modelcard import model_card
 from sentiment.parameters import TrainParameters, load_parameters
 from sentiment.runtime import Runtime, start_runtime
-from sentiment.tables import read_table
+from sentiment.tables import labels_of, read_table
 from sentiment.tokens import tokenize
 from sentiment.tracking import ProgressCallback, TrackingCallback, describe_run, start_training_run
 from sentiment.training import Examples, Outcome, fine_tune, steps_per_epoch
@@ -32,7 +32,7 @@ def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Exam
     """Read and tokenise one split."""
     table = read_table(paths.SPLIT / f"{split}.parquet", columns=["text", "label"])
     texts = tokenize(tokenizer, table.column("text").to_pylist(), settings.max_length, settings.truncation)
-    return Examples(texts, table.column("label").to_numpy().astype(np.int64))
+    return Examples(texts, labels_of(table))
 
 
 def check_length(tokenizer: Any, settings: TrainParameters) -> None:
@@ -64,7 +64,7 @@ def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
             ["step", "epoch", "loss", "accuracy"],
             [(record.step, record.epoch, record.loss, record.accuracy) for record in outcome.validations],
         )
-        write_json(partial / paths.RUN_SUMMARY, {"training": name})
+        write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
 
 
 def metrics(outcome: Outcome, runtime: Runtime) -> dict[str, object]:

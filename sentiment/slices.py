@@ -1,0 +1,64 @@
+"""Accuracy on parts of a test set: where a classifier is weak."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from sentiment.metrics import wilson
+
+LENGTH_EDGES = (0, 64, 128, 256, 512)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """One part of a test set.
+
+    Attributes
+    ----------
+    name : str
+        What its rows have in common.
+    rows : int
+        How many there are.
+    accuracy : float
+        Share of correct rows.
+    low, high : float
+        Wilson's 95 % interval.
+    """
+
+    name: str
+    rows: int
+    accuracy: float
+    low: float
+    high: float
+
+
+def slice_of(name: str, correct: npt.NDArray[np.bool_]) -> Slice:
+    """Sum up the rows of one slice; there must be at least one."""
+    interval = wilson(int(correct.sum()), len(correct))
+    return Slice(name, len(correct), float(correct.mean()), interval.low, interval.high)
+
+
+def by_length(lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_]) -> list[Slice]:
+    """Cut by number of tokens (before truncation) at 64, 128, 256 and 512; empty slices are left out."""
+    edges = [*LENGTH_EDGES, int(np.iinfo(np.int64).max)]
+    result = []
+    for low, high in pairwise(edges):
+        mask = (lengths > low) & (lengths <= high)
+        name = f"over {low}" if high == edges[-1] else f"{low + 1} to {high}"
+        if mask.any():
+            result.append(slice_of(name, correct[mask]))
+    return result
+
+
+def by_value(values: Sequence[object], correct: npt.NDArray[np.bool_]) -> list[Slice]:
+    """Cut by the values of a column, in alphabetical order; rows without a value are left out."""
+    names = np.asarray(["" if value is None else str(value) for value in values])
+    return [slice_of(str(name), correct[names == name]) for name in np.unique(names) if name]
+
+
+def as_dicts(slices: Sequence[Slice]) -> list[dict[str, object]]:
+    """Return slices as plain dicts, for JSON."""
+    return [asdict(item) for item in slices]

@@ -1,0 +1,201 @@
+"""The test report that people read: Markdown with the figures beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from sentiment.metrics import ClassReport, Interval
+from sentiment.slices import Slice
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test row that the classifier got wrong.
+
+    Attributes
+    ----------
+    id, text : str
+        The row.
+    label, predicted : str
+        Class names.
+    probability : float
+        Of the predicted class.
+    """
+
+    id: str
+    text: str
+    label: str
+    predicted: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class ChallengeResult:
+    """Accuracy on the challenge set, all in all and by phenomenon, beside the reference's."""
+
+    overall: Slice
+    by_phenomenon: list[Slice]
+    reference_accuracy: float
+    in_train: int
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """All that the report says; shares in [0, 1].
+
+    Attributes
+    ----------
+    model, source : str
+        What was trained, on what.
+    rows, groups : int
+        Test rows, and groups among them (0 where there are none).
+    accuracy : float
+        Share of correct rows.
+    interval : Interval
+        Its 95 % interval.
+    macro_f1, roc_auc, loss, calibration_error : float
+        As in reports/eval.json.
+    reference_accuracy : float
+        Of TF-IDF with logistic regression, trained on the same rows.
+    classes : dict of str to ClassReport
+        By class name.
+    slices : dict of str to list of Slice
+        By what they cut: length and so on.
+    truncated : float
+        Share of test texts longer than max_length.
+    max_length : int
+        Tokens a text is cut to.
+    without_answer : int
+        Texts for which the model gave no finite number.
+    challenge : ChallengeResult or None
+        Where it was asked for and fits the classes.
+    mistakes : list of Mistake
+        The most confident ones.
+    """
+
+    model: str
+    source: str
+    rows: int
+    groups: int
+    accuracy: float
+    interval: Interval
+    macro_f1: float
+    roc_auc: float
+    loss: float
+    calibration_error: float
+    reference_accuracy: float
+    classes: dict[str, ClassReport]
+    slices: dict[str, list[Slice]]
+    truncated: float
+    max_length: int
+    without_answer: int
+    challenge: ChallengeResult | None
+    mistakes: list[Mistake]
+
+
+def render(result: TestResult) -> str:
+    """Write the report, the same for the same result."""
+    resampled = f"whole groups resampled, {result.groups} of them" if result.groups else "rows resampled"
+    lines = [
+        "# Test report",
+        "",
+        f"{_code(result.model)} fine-tuned on {_code(result.source)}, tested on {result.rows:,} texts it has not seen.",
+        "",
+        f"**Accuracy {result.accuracy:.1%}**, 95 % interval {result.interval.low:.1%} to {result.interval.high:.1%} ({resampled}). "
+        + _against_reference(result),
+        "",
+        *_table(
+            ["", "value", "what it says"],
+            [
+                ["accuracy", f"{result.accuracy:.4f}", "share of correct texts"],
+                ["macro-F1", f"{result.macro_f1:.4f}", "mean over the classes of the harmonic mean of precision and recall"],
+                ["ROC-AUC", f"{result.roc_auc:.4f}", "chance that a text of a class is ranked above one of another class"],
+                ["loss", f"{result.loss:.4f}", "cross-entropy in nats; guessing evenly gives the logarithm of the number of classes"],
+                ["calibration error", f"{result.calibration_error:.4f}", "mean gap between confidence and accuracy, 15 bins"],
+                ["TF-IDF + logistic regression", f"{result.reference_accuracy:.4f}", "accuracy of counting words, same training and test texts"],
+            ],
+        ),
+    ]
+    if result.without_answer:
+        lines += ["", f"**{result.without_answer:,} texts got no finite answer**: the training has diverged. They count as guesses."]
+    lines += ["", "## Classes", ""]
+    lines += _table(
+        ["class", "precision", "recall", "F1", "rows"],
+        [[_plain(name), f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", f"{c.rows:,}"] for name, c in result.classes.items()],
+    )
+    lines += ["", *_pictures("confusion", "calibration"), "", *_pictures("roc", "pr")]
+    lines += ["", "## Training", "", *_pictures("losses", "grad_norm"), "", *_pictures("lr")]
+    lines += ["", "## Where it is weak", ""]
+    lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.", ""]
+    for name, slices in result.slices.items():
+        lines += [*_slice_table(name, slices), ""]
+    lines += _challenge(result)
+    lines += ["## The most confident mistakes", ""]
+    lines += (
+        _table(
+            ["id", "true", "predicted", "probability", "text"],
+            [
+                [_plain(m.id), _plain(m.label), _plain(m.predicted), f"{m.probability:.3f}", _plain(m.text, 300)]
+                for m in result.mistakes
+            ],
+        )
+        if result.mistakes
+        else ["None."]
+    )
+    return "\n".join(lines) + "\n"
+
+
+def _against_reference(result: TestResult) -> str:
+    difference = result.accuracy - result.reference_accuracy
+    inside = result.interval.low <= result.reference_accuracy <= result.interval.high
+    if inside:
+        return f"Counting words gets {result.reference_accuracy:.1%}, which lies inside that interval."
+    if difference > 0:
+        return f"Counting words gets {result.reference_accuracy:.1%}, which is less."
+    return f"Counting words gets {result.reference_accuracy:.1%}: on this data the simpler method wins."
+
+
+def _challenge(result: TestResult) -> list[str]:
+    challenge = result.challenge
+    if challenge is None:
+        return []
+    whole = challenge.overall
+    left_out = f" {challenge.in_train} more stand in the training set and were left out." if challenge.in_train else ""
+    return [
+        "## The challenge set",
+        "",
+        f"{whole.rows:,} hard reviews of other films: {whole.accuracy:.1%} right, 95 % interval {whole.low:.1%} to {whole.high:.1%}; "
+        f"counting words gets {challenge.reference_accuracy:.1%}.{left_out}",
+        "",
+        *_slice_table("phenomenon", challenge.by_phenomenon),
+        "",
+    ]
+
+
+def _slice_table(name: str, slices: Sequence[Slice]) -> list[str]:
+    return _table(
+        [name, "rows", "accuracy", "95 % interval"],
+        [[_plain(s.name), f"{s.rows:,}", f"{s.accuracy:.1%}", f"{s.low:.1%} to {s.high:.1%}"] for s in slices],
+    )
+
+
+def _pictures(*names: str) -> list[str]:
+    return [" ".join(f'<img src="{PurePosixPath(name + ".png")}" alt="{name}" width="48%">' for name in names)]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
+    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
+    return lines + [f"| {' | '.join(row)} |" for row in rows]
+
+
+def _code(text: str) -> str:
+    return f"`{text.replace('`', chr(39))}`"
+
+
+def _plain(text: str, length: int = 80) -> str:
+    # Text from outside is shown as text: nothing in it may become a tag, a link or a new cell.
+    short = " ".join(text.split())
+    short = short if len(short) <= length else short[: length - 1] + "…"
+    for character in "\\`*_[]|":
+        short = short.replace(character, "\\" + character)
+    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
