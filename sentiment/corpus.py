@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sentiment.errors import UserError
 from sentiment.labels import LabelCoder
-from sentiment.sources import Row, SourceFile, read_rows
+from sentiment.sources import Row, SourceFile, read_rows, to_array
 from sentiment.tables import CORE_COLUMNS
 from sentiment.text import clean
 
@@ -140,13 +140,5 @@ def _group(value: Any, column: str, where: str) -> str:
 def _table(core: dict[str, list[Any]], others: dict[str, list[Any]], numbers: list[int], path: Path) -> pa.Table:
     arrays = {name: pa.array(core[name], type=_CORE_TYPES[name]) for name in CORE_COLUMNS}
     for name, values in others.items():
-        try:
-            arrays[name] = pa.array(values)
-        except pa.ArrowException:
-            first = next(value for value in values if value is not None)
-            odd = next(i for i, value in enumerate(values) if value is not None and type(value) is not type(first))
-            raise UserError(
-                f"{path}, line {numbers[odd]}: column {name!r} has the value {values[odd]!r} where earlier rows have "
-                f"{type(first).__name__} values like {first!r}"
-            ) from None
+        arrays[name] = to_array(values, name, numbers, path)
     return pa.table(arrays)

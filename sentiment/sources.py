@@ -5,8 +5,12 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from sentiment.errors import UserError
 
@@ -15,6 +19,7 @@ WHOLE = "all"  # the split of a source that names none
 
 _SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
 _FIRST_WORD = re.compile(r"[A-Za-z]+")
+_TABLE_ROWS = 8192
 _CSV_FIELD_LIMIT = 64 * 1024 * 1024
 
 
@@ -123,6 +128,80 @@ def read_rows(path: Path) -> Iterator[Row]:
     return readers[path.suffix](path)
 
 
+def read_tables(path: Path) -> Iterator[pa.Table]:
+    """Read a file as it is, in tables of at most 8192 rows.
+
+    Parameters
+    ----------
+    path : Path
+        As for `read_rows`.
+
+    Yields
+    ------
+    pyarrow.Table
+        A column for each name that occurs in these rows, null where a row lacks it.
+
+    Raises
+    ------
+    UserError
+        As for `read_rows`, and where a column changes its type.
+    """
+    if path.suffix == ".parquet":
+        try:
+            with pq.ParquetFile(path) as file:
+                for batch in file.iter_batches(batch_size=_TABLE_ROWS):
+                    yield pa.Table.from_batches([batch])
+        except pa.ArrowException as error:
+            raise UserError(f"{path}: not a readable parquet file ({error})") from None
+        return
+    rows = read_rows(path)
+    while block := list(islice(rows, _TABLE_ROWS)):
+        names = dict.fromkeys(name for row in block for name in row.values)
+        numbers = [row.number for row in block]
+        yield pa.table({name: to_array([row.values.get(name) for row in block], name, numbers, path) for name in names})
+
+
+def to_array(values: list[Any], name: str, numbers: list[int], path: Path) -> pa.Array:
+    """Make an Arrow array of a column's values.
+
+    Parameters
+    ----------
+    values : list
+        One a row; None where there is none.
+    name : str
+        The column's.
+    numbers : list of int
+        Line of each row.
+    path : Path
+        The file, for the error.
+
+    Raises
+    ------
+    UserError
+        Where the values are of several types: file, line, column and value.
+    """
+    try:
+        return pa.array(values)
+    except pa.ArrowException:
+        first = next(value for value in values if value is not None)
+        odd = next((i for i, value in enumerate(values) if value is not None and type(value) is not type(first)), 0)
+        raise UserError(
+            f"{path}, line {numbers[odd]}: column {name!r} has the value {values[odd]!r} where earlier rows have "
+            f"{type(first).__name__} values like {first!r}"
+        ) from None
+
+
+def count_rows(path: Path) -> int:
+    """Count a file's rows: exactly in parquet, by its lines elsewhere."""
+    if path.suffix == ".parquet":
+        try:
+            return int(pq.read_metadata(path).num_rows)
+        except pa.ArrowException as error:
+            raise UserError(f"{path}: not a readable parquet file ({error})") from None
+    with path.open("rb") as file:
+        return sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b""))
+
+
 def _read_jsonl(path: Path) -> Iterator[Row]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, start=1):
@@ -171,9 +250,6 @@ def _read_csv(path: Path) -> Iterator[Row]:
 
 
 def _read_parquet(path: Path) -> Iterator[Row]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     try:
         with pq.ParquetFile(path) as file:
             number = 0
