@@ -2,6 +2,7 @@
 
 import math
 import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,11 +11,12 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sentiment.console import ProgressBar, say
+from sentiment.errors import UserError
 from sentiment.files import read_json, write_json
 from sentiment.naming import baseline_parameters, experiment_name, long_form
 from sentiment.network import reachable
 from sentiment.parameters import Parameters, flatten
-from sentiment.paths import main_root
+from sentiment.paths import RUN_SUMMARY, TRAIN_REPORT, main_root
 from sentiment.prediction import Predictions
 
 PROJECT = "BERT_fine_tuning"
@@ -157,6 +159,29 @@ def _start_evaluation_run(info: RunInfo) -> Tracker:
         say("SwanLab: the training was not run here (it came from DVC's cache), so it has no run: the test gets one of its own")
         return _start(info, f"{info.name}-eval", resumed=False)
     return _start(info, info.name, resumed=True)
+
+
+def has_run() -> bool:
+    """Tell whether the training whose results lie here was recorded on this machine."""
+    try:
+        key = str(read_json(TRAIN_REPORT / RUN_SUMMARY)["training"])
+    except (OSError, ValueError, KeyError):
+        return False
+    return _known_id(log_folder(), key) is not None
+
+
+def watch(host: str, port: int) -> None:
+    """Serve SwanLab's dashboard until it is stopped.
+
+    Raises
+    ------
+    UserError
+        Where nothing was recorded yet.
+    """
+    folder = log_folder()
+    if not any(folder.glob("run-*")):
+        raise UserError(f"{folder} holds no runs yet: `make run` or `dvc exp run` writes the first")
+    subprocess.run(["swanlab", "watch", str(folder), "--host", host, "--port", str(port)], check=False)
 
 
 def log_folder() -> Path:
