@@ -7,7 +7,6 @@ python -m sentiment parameters                              the table of paramet
 """
 
 import argparse
-import sys
 
 from sentiment.errors import run_main
 
@@ -16,9 +15,7 @@ def _fetch(arguments: argparse.Namespace) -> None:
     from sentiment.console import say
     from sentiment.fetch import Request, fetch
 
-    folder = fetch(
-        Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir)
-    )
+    folder = fetch(Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir))
     say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S prepare.source={folder}")
 
 
@@ -53,7 +50,8 @@ def main() -> None:
     command.add_argument("--name", help="folder under data/ (default: the last part of the source)")
     command.add_argument("--revision", help="commit, tag or branch of a Hub dataset")
     command.add_argument("--config", help="configuration of a Hub dataset")
-    command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help="take only this split, and call it train, validation or test; may be repeated")
+    split = "take only this split, and call it train, validation or test; may be repeated"
+    command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
     command.set_defaults(run=_fetch)
 
@@ -74,4 +72,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -68,9 +68,7 @@ def checkpoint_folder(name: str) -> Iterator[Path]:
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        raise UserError(
-            f"another process is at this very training already ({root / name}): wait for it, or end it and run this again"
-        ) from None
+        raise UserError(f"another process is at this very training already ({root / name}): wait for it, or end it and run this again") from None
     folder = root / name
     try:
         folder.mkdir(exist_ok=True)

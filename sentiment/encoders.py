@@ -148,9 +148,7 @@ def _quiet() -> None:
 def _from_hub_or_folder(encoder: Encoder, auto_class: Any, arguments: dict[str, Any]) -> Any:
     _quiet()
     try:
-        return auto_class.from_pretrained(
-            encoder.location, revision=encoder.revision or "main", local_files_only=encoder.offline, **arguments
-        )
+        return auto_class.from_pretrained(encoder.location, revision=encoder.revision or "main", local_files_only=encoder.offline, **arguments)
     except (OSError, ValueError) as error:
         at = f" at revision {encoder.revision}" if encoder.revision else ""
         if encoder.location == encoder.name and encoder.offline and not Path(encoder.location).exists():

@@ -108,7 +108,7 @@ def _check_repository(folder: Path) -> None:
 def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]:
     for option in ("revision", "config", "splits", "cache_dir"):
         if getattr(request, option) is not None:
-            raise UserError(f"--{option.replace('_', '-')} is for a dataset of the Hub; {source} is a local {'folder' if source.is_dir() else 'file'}")
+            raise UserError(f"--{option.replace('_', '-')} is for a dataset of the Hub; {source} is a local one")
     files, ignored = find_files(source)
     for path in ignored:
         say(f"fetch: {path.name} belongs to none of train, validation, test: left out")
@@ -214,7 +214,8 @@ def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
     except (OSError, ValueError) as error:
         first = " ".join(str(error).split())[:200]
         advice = "check the network, or give a local file or folder" if offline else "check the id, the configuration and the revision"
-        raise UserError(f"{request.source}{at}: cannot be fetched from the Hub{' (which does not answer)' if offline else ''}: {first}; {advice}") from None
+        problem = "the Hub does not answer and it is not whole in the cache" if offline else f"cannot be fetched from the Hub ({first})"
+        raise UserError(f"{request.source}{at}: {problem}: {advice}") from None
     for theirs, ours in _chosen_splits(request, parts).items():
         part = parts[theirs]
         with progress_bar(f"fetch: {theirs}", part.num_rows) as bar:

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any, Literal
 
 import matplotlib
 import numpy as np
@@ -22,7 +23,9 @@ _SIZE = (6.4, 4.0)
 _DPI = 150
 _SMOOTHING_SHARE = 0.05
 _MANY_CLASSES = 7
-_STYLE = {
+_CURVE_POINTS = 400
+_Corner = Literal["lower left", "lower right"]
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 11,
     "axes.titlesize": 13,
@@ -203,6 +206,25 @@ def smooth(values: Sequence[float], share: float = _SMOOTHING_SHARE) -> npt.NDAr
     return means
 
 
+def smoothed_curves(steps: Mapping[str, Sequence[float]]) -> tuple[list[str], list[tuple[float, ...]]]:
+    """Smooth a training's loss and gradient norm, at 400 points at the most.
+
+    Parameters
+    ----------
+    steps : mapping
+        The step curve.
+
+    Returns
+    -------
+    columns, rows
+        epoch, loss, grad_norm and lr.
+    """
+    count = len(steps["epoch"])
+    kept = np.unique(np.linspace(0, count - 1, min(count, _CURVE_POINTS)).round().astype(np.int64))
+    columns = [np.asarray(steps["epoch"]), smooth(steps["loss"]), smooth(steps["grad_norm"]), np.asarray(steps["lr"])]
+    return ["epoch", "loss", "grad_norm", "lr"], list(zip(*(column[kept].tolist() for column in columns), strict=True))
+
+
 def _noisy(ax: Axes, x: Sequence[float], y: Sequence[float], colour: str, label: str) -> None:
     ax.plot(x, y, color=colour, alpha=0.25, linewidth=0.8)
     ax.plot(x, smooth(y), color=colour, label=label)
@@ -218,16 +240,15 @@ def _from_zero(ax: Axes, values: Sequence[float]) -> None:
     ax.set_ylim(0, max([*finite, 1e-3]) * 1.05)
 
 
-def _one_against_rest(ax: Axes, curves: Sequence[Curve], class_names: Sequence[str], legend: str) -> None:
-    many = len(curves) > _MANY_CLASSES
-    for position, curve in enumerate(curves):
-        name = f"{shorten(class_names[curve.class_index])} against the rest" if len(class_names) > 2 else shorten(class_names[curve.class_index])
-        colour = COLOURS[-1] if many else COLOURS[position % len(COLOURS)]
-        ax.plot(
-            curve.x, curve.y, color=colour, linewidth=1.0 if many else 2.0, alpha=0.6 if many else 1.0, label=f"each of {len(curves)} classes" if many and position == 0 else None if many else name
-        )
+def _one_against_rest(ax: Axes, curves: Sequence[Curve], class_names: Sequence[str], legend: _Corner) -> None:
+    if len(curves) > _MANY_CLASSES:
+        for position, curve in enumerate(curves):
+            label = f"each of {len(curves)} classes" if position == 0 else None
+            ax.plot(curve.x, curve.y, color=COLOURS[-1], linewidth=1.0, alpha=0.6, label=label)
+    else:
+        for colour, curve in zip(COLOURS, curves, strict=False):
+            name = shorten(class_names[curve.class_index])
+            ax.plot(curve.x, curve.y, color=colour, label=name if len(class_names) == 2 else f"{name} against the rest")
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.04)
     ax.legend(loc=legend)
-
-

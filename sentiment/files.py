@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -39,7 +38,7 @@ def replacing(path: Path) -> Iterator[Path]:
         raise
     if path.is_dir() or partial.is_dir():
         remove(path)
-    os.replace(partial, path)
+    partial.replace(path)
 
 
 def remove(path: Path) -> None:
@@ -51,7 +50,7 @@ def remove(path: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` as UTF-8 with ``\\n`` line ends, whole or not at all."""
+    r"""Write `text` as UTF-8 with ``\n`` line ends, whole or not at all."""
     with replacing(path) as partial:
         partial.write_text(text, encoding="utf-8", newline="\n")
 

@@ -179,7 +179,7 @@ def roc_auc(labels: Integers, probabilities: Floats) -> float:
 
 
 def roc_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
-    """False against true positive rate, for class 1 of two or for each class of more."""
+    """Compute false and true positive rates, for class 1 of two or for each class of more."""
     curves = []
     for index in _positive_classes(probabilities):
         x, y, _ = roc_curve(labels == index, probabilities[:, index])
@@ -188,7 +188,7 @@ def roc_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
 
 
 def precision_recall_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
-    """Recall against precision, for class 1 of two or for each class of more."""
+    """Compute recall and precision, for class 1 of two or for each class of more."""
     curves = []
     for index in _positive_classes(probabilities):
         precision, recall, _ = precision_recall_curve(labels == index, probabilities[:, index], drop_intermediate=True)

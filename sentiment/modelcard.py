@@ -32,9 +32,7 @@ def model_card(source: str, class_names: list[str], train: TrainParameters, seed
         Markdown with a YAML header, the same for the same training.
     """
     kept = outcome.best if train.keep == "best" else outcome.validations[-1]
-    header = yaml.safe_dump(
-        {"library_name": "transformers", "pipeline_tag": "text-classification", "tags": ["sentiment", "bert"]}, sort_keys=True
-    )
+    header = yaml.safe_dump({"library_name": "transformers", "pipeline_tag": "text-classification", "tags": ["sentiment", "bert"]}, sort_keys=True)
     note = (
         "\nLong texts were cut at their "
         + {"tail": "beginning", "head_tail": "middle"}[train.truncation]

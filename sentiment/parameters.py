@@ -79,9 +79,7 @@ class TrainParameters(_Section):
     )
     epochs: int = Field(ge=1, description="passes over the training set")
     weight_decay: float = Field(ge=0.0, le=1.0, description="AdamW's decoupled decay (not on biases and LayerNorm)")
-    lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(
-        description="how the learning rate falls after warm-up"
-    )
+    lr_scheduler: Literal["linear", "cosine", "constant", "constant_with_warmup"] = Field(description="how the learning rate falls after warm-up")
     warmup: float = Field(ge=0.0, lt=1.0, description="share of all steps in which the learning rate rises from 0")
     max_grad_norm: float = Field(gt=0.0, description="gradients are clipped to this norm")
     label_smoothing: float = Field(ge=0.0, lt=1.0, description="share of the target spread over all classes")
@@ -98,10 +96,7 @@ class TrainParameters(_Section):
     @model_validator(mode="after")
     def _check_accumulation(self) -> "TrainParameters":
         if self.batch_size % self.gradient_accumulation_steps:
-            raise ValueError(
-                f"batch_size ({self.batch_size}) must be a multiple of "
-                f"gradient_accumulation_steps ({self.gradient_accumulation_steps})"
-            )
+            raise ValueError(f"batch_size ({self.batch_size}) must be a multiple of gradient_accumulation_steps ({self.gradient_accumulation_steps})")
         return self
 
 
@@ -129,7 +124,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node, deep=True)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
             seen.add(key)
@@ -153,7 +148,7 @@ def load_parameters(path: Path) -> Parameters:
 
     Returns
     -------
-    Parameters
+    parameters : Parameters
         Every value, typed and in range.
 
     Raises

@@ -33,12 +33,14 @@ class Predictions:
     @property
     def predicted(self) -> npt.NDArray[np.int64]:
         """The most probable class of each row."""
-        return self.probabilities.argmax(axis=1)
+        predicted: npt.NDArray[np.int64] = self.probabilities.argmax(axis=1)
+        return predicted
 
     @property
     def correct(self) -> npt.NDArray[np.bool_]:
         """Where the most probable class is the true one."""
-        return self.predicted == self.labels
+        correct: npt.NDArray[np.bool_] = self.predicted == self.labels
+        return correct
 
     @property
     def accuracy(self) -> float:

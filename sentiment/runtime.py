@@ -62,7 +62,7 @@ def start_runtime(precision: str) -> Runtime:
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # costs a pass over each new tensor and hides nothing here
+    torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs a pass over each new tensor and hides nothing here
     device = _device()
     chosen = ("bf16" if has_bf16(device) else "fp32") if precision == "auto" else precision
     return Runtime(device, chosen, torch.get_num_threads())
@@ -71,7 +71,7 @@ def start_runtime(precision: str) -> Runtime:
 def has_bf16(device: str) -> bool:
     """Tell whether a device multiplies bfloat16 matrices in hardware (elsewhere it would be slower than fp32)."""
     if device == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device == "cpu":
         return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
     return False

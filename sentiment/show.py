@@ -68,7 +68,8 @@ def parse_experiments(shown: list[dict[str, Any]]) -> list[Experiment]:
     base = _parameters(baseline)
     for entry in shown:
         if entry["data"]:
-            rows.append(_row(entry["name"] or entry["rev"][:7], entry["data"], base, _FINISHED))
+            name = entry["rev"] if entry["rev"] == "workspace" else entry["name"] or entry["rev"][:7]
+            rows.append(_row(name, entry["data"], base, _FINISHED))
         for experiment in entry["experiments"] or []:
             executor = experiment["executor"] or {}
             state = str(executor.get("state") or _FINISHED).capitalize()

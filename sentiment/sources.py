@@ -17,7 +17,11 @@ from sentiment.errors import UserError
 SUFFIXES = (".jsonl", ".csv", ".parquet")
 WHOLE = "all"  # the split of a source that names none
 
-_SPLIT_NAMES = {"train": "train", "training": "train", "validation": "validation", "valid": "validation", "val": "validation", "dev": "validation", "test": "test"}
+_SPLIT_NAMES = {
+    **dict.fromkeys(["train", "training"], "train"),
+    **dict.fromkeys(["validation", "valid", "val", "dev"], "validation"),
+    "test": "test",
+}
 _FIRST_WORD = re.compile(r"[A-Za-z]+")
 _TABLE_ROWS = 8192
 _CSV_FIELD_LIMIT = 64 * 1024 * 1024
@@ -78,8 +82,7 @@ def find_files(source: Path) -> tuple[list[SourceFile], list[Path]]:
     """
     if not source.exists():
         raise UserError(
-            f"prepare.source = {source}: no such file or folder; for a dataset of the Hub or a file elsewhere, "
-            "run `python -m sentiment fetch` first"
+            f"prepare.source = {source}: no such file or folder; for a dataset of the Hub or a file elsewhere, run `python -m sentiment fetch` first"
         )
     if source.is_file():
         if source.suffix not in SUFFIXES:

@@ -124,7 +124,7 @@ def subsample(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None
 def _quotas(counts: Indices, size: int) -> Indices:
     # Largest remainders: exact in sum, nearest to proportional.
     exact = counts * (size / counts.sum())
-    quotas = np.floor(exact).astype(np.int64)
+    quotas: Indices = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - quotas), kind="stable")
     quotas[order[: size - quotas.sum()]] += 1
     return quotas

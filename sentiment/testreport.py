@@ -134,10 +134,7 @@ def render(result: TestResult) -> str:
     lines += (
         _table(
             ["id", "true", "predicted", "probability", "text"],
-            [
-                [_plain(m.id), _plain(m.label), _plain(m.predicted), f"{m.probability:.3f}", _plain(m.text, 300)]
-                for m in result.mistakes
-            ],
+            [[_plain(m.id), _plain(m.label), _plain(m.predicted), f"{m.probability:.3f}", _plain(m.text, 300)] for m in result.mistakes],
         )
         if result.mistakes
         else ["None."]

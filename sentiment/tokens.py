@@ -67,9 +67,8 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
         )["input_ids"]
         for offset, body in enumerate(chunk):
             full_lengths[start + offset] = len(body) + len(prefix) + len(suffix)
-            if len(body) > room:
-                body = body[:head] + body[len(body) - (room - head) :]
-            token_ids.append(np.asarray(prefix + body + suffix, dtype=np.int32))
+            kept = body if len(body) <= room else body[:head] + body[len(body) - (room - head) :]
+            token_ids.append(np.asarray(prefix + kept + suffix, dtype=np.int32))
     return TokenizedTexts(token_ids, full_lengths)
 
 

@@ -22,7 +22,13 @@ from sentiment.prediction import Predictions
 PROJECT = "BERT_fine_tuning"
 MODES = ("local", "offline", "online", "disabled")
 _JOINED_MODES = ("online", "offline")  # the local dashboard shows a resumed run as a second one
-_NAMES = {"loss": "train/loss", "grad_norm": "train/grad_norm", "learning_rate": "train/lr", "eval_loss": "validation/loss", "eval_accuracy": "validation/accuracy"}
+_NAMES = {
+    "loss": "train/loss",
+    "grad_norm": "train/grad_norm",
+    "learning_rate": "train/lr",
+    "eval_loss": "validation/loss",
+    "eval_accuracy": "validation/accuracy",
+}
 
 
 @dataclass(frozen=True)
@@ -86,9 +92,7 @@ class Tracker:
 
     def log_images(self, images: Mapping[str, Path], step: int) -> None:
         """Record PNG files as images."""
-        self._guarded(
-            lambda: self._swanlab.log({name: self._swanlab.Image(str(path)) for name, path in images.items()}, step=step)
-        )
+        self._guarded(lambda: self._swanlab.log({name: self._swanlab.Image(str(path)) for name, path in images.items()}, step=step))
 
     def log_charts(self, charts: Callable[[Any], dict[str, Any]], step: int) -> None:
         """Record ECharts; `charts` is given `swanlab.echarts`."""
@@ -267,9 +271,7 @@ class TrackingCallback(TrainerCallback):
         for entry in state.log_history:
             self._send(entry, int(entry["step"]))
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:
         self._send(logs or {}, state.global_step)
 
     def _send(self, entry: Mapping[str, float], step: int) -> None:
@@ -287,9 +289,7 @@ class ProgressCallback(TrainerCallback):
             say(f"train: goes on from step {state.global_step}")
             self._bar.start_from(state.global_step)
 
-    def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any
-    ) -> None:
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:
         logs = logs or {}
         if "loss" in logs:
             self._bar.update(state.global_step, f"epoch {state.epoch:.2f}  loss {logs['loss']:.3f}")

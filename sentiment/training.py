@@ -167,9 +167,7 @@ def fine_tune(
         model=trainer.model,
         steps=[_step_record(entry) for entry in history if "grad_norm" in entry],
         validations=[
-            ValidationRecord(entry["step"], entry["epoch"], entry["eval_loss"], entry["eval_accuracy"])
-            for entry in history
-            if "eval_loss" in entry
+            ValidationRecord(entry["step"], entry["epoch"], entry["eval_loss"], entry["eval_accuracy"]) for entry in history if "eval_loss" in entry
         ],
         tokens=int(trainer.state.num_input_tokens_seen),
         flops=float(trainer.state.total_flos),
@@ -182,6 +180,8 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
 
 
 class _ClassifierTrainer(Trainer):
+    control: TrainerControl
+
     def prepare_for(self, order: TrainingOrder, validation: Examples, runtime: Runtime) -> None:
         self._order = order
         self._validation = validation
@@ -267,6 +267,7 @@ def _stopping_on_signals() -> Iterator[_Stop]:
         signal.signal(number, previous[number])  # a second signal ends the process at once
 
     previous: dict[int, Any] = {}
+    number: int
     for number in (signal.SIGINT, signal.SIGTERM):
         previous[number] = signal.signal(number, ask)
     try:

@@ -105,6 +105,7 @@ def write_curves(folder: Path, predictions: Predictions, class_names: list[str],
 
     steps = read_tsv(paths.TRAIN_REPORT / paths.STEP_CURVE)
     validation = read_tsv(paths.TRAIN_REPORT / paths.VALIDATION_CURVE)
+    write_tsv(folder / "training.tsv", *figures.smoothed_curves(steps))
     counts = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
     np.add.at(counts, (labels, predictions.predicted), 1)
     figures.draw_losses(folder / "losses.png", steps, validation)

@@ -59,9 +59,7 @@ LIBRARIES = [
 ]
 
 # What would end or change the <script> element, or what DVC would substitute.
-FORBIDDEN = re.compile(
-    r"</script|<script|<!--|\{(?:scripts|plot_divs|refresh_tag)\}", re.IGNORECASE
-)
+FORBIDDEN = re.compile(r"</script|<script|<!--|\{(?:scripts|plot_divs|refresh_tag)\}", re.IGNORECASE)
 
 # DVC replaces {refresh_tag} and {plot_divs}. The page must not hold DVC's third
 # placeholder, the one for script tags: those load from the CDN.
@@ -212,9 +210,7 @@ def fetch(lib: Library, folder: str) -> str:
 def embedded() -> dict[str, str]:
     """The scripts that the page on disk carries."""
     page = PAGE.read_text(encoding="utf-8")
-    return dict(
-        re.findall(r'<script data-library="(.+?)@.+?">\n(.*?)\n</script>', page, re.S)
-    )
+    return dict(re.findall(r'<script data-library="(.+?)@.+?">\n(.*?)\n</script>', page, re.S))
 
 
 def render(scripts: dict[str, str]) -> str:
@@ -228,17 +224,13 @@ def render(scripts: dict[str, str]) -> str:
             sys.exit(f"{lib.name}: {FORBIDDEN.search(script).group()!r} in the script")
         if f"{lib.name} {lib.version}" not in LICENSES.read_text(encoding="utf-8"):
             sys.exit(f"{LICENSES.name} does not name {lib.name} {lib.version}")
-        blocks.append(
-            f'<script data-library="{lib.name}@{lib.version}">\n{script}\n</script>'
-        )
+        blocks.append(f'<script data-library="{lib.name}@{lib.version}">\n{script}\n</script>')
     note = "<!-- BSD-3-Clause and others: see LICENSE-vega.txt beside this file. -->"
     return SKELETON.replace("@SCRIPTS@", "\n".join([note, *blocks]))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--page-only", action="store_true")
     mode.add_argument("--check", action="store_true")

@@ -1,0 +1,44 @@
+# Everything runs in .venv, made on first use. Another Python: make PYTHON=python3.12 run
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+READY_DEV := $(VENV)/.ready-dev
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint show plots watch clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+
+run: $(READY) ## the whole pipeline: prepare, split, train, eval
+	dvc repro
+	@echo && python -m sentiment show
+
+show: $(READY) ## a short table of the experiments
+	@python -m sentiment show
+
+plots: $(READY) ## curves of this run as one page that needs no network
+	dvc plots show
+
+watch: $(READY) ## SwanLab's curves in the browser (Ctrl-C ends it)
+	@python -m sentiment watch
+
+test: $(READY_DEV) ## all tests
+	python -m pytest
+
+lint: $(READY_DEV) ## ruff and mypy
+	ruff check . && ruff format --check . && mypy
+
+clean: ## remove what can be made again, but not the data, the results and the environment
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .checkpoints
+	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+$(READY): requirements.txt constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
+	@touch $@
+
+$(READY_DEV): $(READY) requirements-dev.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+	@touch $@
