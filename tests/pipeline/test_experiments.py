@@ -1,0 +1,75 @@
+"""Experiments through DVC: in the workspace, in a temporary one, in the queue; compared, applied, shared."""
+
+import json
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import yaml
+
+from tests.pipeline.conftest import Project
+
+
+def lr(project: Project) -> float:
+    return float(yaml.safe_load((project.root / "params.yaml").read_text())["train"]["lr"])
+
+
+def test_an_experiment_is_named_after_what_changed(project: Project) -> None:
+    project.dvc("exp", "run", "-S", "train.lr=5e-5", SWANLAB_MODE="offline")
+    assert [run["name"] for run in project.runs()] == ["baseline_lr5e-5"]
+    assert lr(project) == 5e-5
+    shown = project.run("python", "-m", "sentiment", "show").stdout
+    assert "baseline_lr5e-5" in shown
+
+
+def test_a_temporary_experiment_leaves_the_workspace_and_keeps_its_run(project: Project) -> None:
+    before = (project.root / "params.yaml").read_text()
+    project.dvc("exp", "run", "--temp", "-n", "other", "-S", "train.batch_size=16", SWANLAB_MODE="offline")
+    assert (project.root / "params.yaml").read_text() == before
+    assert [run["name"] for run in project.runs()] == ["baseline_bs16"]
+    assert list((project.root / "swanlog").glob("run-*"))
+    assert not list((project.root / ".checkpoints").glob("*/checkpoint-*"))
+    differences = json.loads(project.dvc("metrics", "diff", "--json", "HEAD", "other").stdout)
+    assert differences["reports/train.json"]["steps"]["new"] < differences["reports/train.json"]["steps"]["old"]
+
+
+def test_queued_experiments_run_and_can_be_compared_and_applied(project: Project, wait_for: Callable[..., None]) -> None:
+    for name, value in (("bs16", 16), ("bs32", 32)):
+        project.dvc("exp", "run", "--queue", "-n", name, "-S", f"train.batch_size={value}")
+    log = project.root.parent / "queue.log"
+    with log.open("w") as sink:  # a pipe would block until the worker ends
+        subprocess.run(
+            ["dvc", "queue", "start"], cwd=project.root, env=project.environment, stdout=sink, stderr=sink, stdin=subprocess.DEVNULL, check=True
+        )
+
+    def states() -> dict[str, str]:
+        lines = project.dvc("queue", "status").stdout.splitlines()[1:]
+        return {cells[1]: cells[-1] for line in lines if len(cells := line.split()) >= 3 and cells[1].startswith("bs")}
+
+    wait_for(lambda: states() == {"bs16": "Success", "bs32": "Success"}, 240, "both experiments")
+    project.dvc("plots", "diff", "bs16", "bs32", "HEAD")
+    page = (project.root / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=['\"]?(?:https?:)?//", page)
+    assert "bs16" in page
+    project.dvc("exp", "apply", "bs32")
+    assert yaml.safe_load((project.root / "params.yaml").read_text())["train"]["batch_size"] == 32
+    assert project.dvc("status").stdout.strip().endswith("up to date.")
+
+
+def test_an_experiment_goes_to_another_clone_through_git(project: Project, tmp_path: Path) -> None:
+    project.run("git", "init", "-q", "--bare", "-b", "main", str(tmp_path / "origin.git"))
+    project.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
+    project.run("git", "push", "-q", "origin", "main")
+    project.dvc("remote", "add", "-d", "--local", "store", str(tmp_path / "store"))
+    project.dvc("exp", "run", "--temp", "-n", "shared", "-S", "train.lr=5e-4")
+    project.dvc("exp", "push", "origin", "shared")
+
+    project.run("git", "clone", "-q", str(tmp_path / "origin.git"), str(tmp_path / "clone"))
+    clone = Project(tmp_path / "clone", project.environment)
+    clone.dvc("remote", "add", "-d", "--local", "store", str(tmp_path / "store"))
+    clone.dvc("exp", "pull", "origin", "shared")
+    clone.dvc("exp", "apply", "shared")
+    assert lr(clone) == 5e-4
+    assert (clone.root / "models/classifier/model.safetensors").is_file()
+    assert clone.dvc("status").stdout.strip().endswith("up to date.")

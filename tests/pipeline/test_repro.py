@@ -1,0 +1,105 @@
+"""The DAG through `dvc repro`: what it writes, that it repeats itself, and that it runs only what changed."""
+
+import re
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from tests.pipeline.conftest import Project
+
+
+def stages_run(output: str) -> list[str]:
+    return re.findall(r"Running stage '(\w+)'", output)
+
+
+def test_every_stage_writes_what_dvc_yaml_declares(project: Project) -> None:
+    for stage in yaml.safe_load((project.root / "dvc.yaml").read_text())["stages"].values():
+        for entry in [*stage["outs"], *stage["metrics"]]:
+            path = next(iter(entry)) if isinstance(entry, dict) else entry
+            assert (project.root / path).exists(), path
+
+
+def test_a_second_run_does_nothing(project: Project) -> None:
+    done = project.dvc("repro")
+    assert stages_run(done.stdout) == []
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_forced_run_writes_the_same_bytes(project: Project) -> None:
+    done = project.dvc("repro", "-f")
+    assert stages_run(done.stdout) == ["prepare", "split", "train", "eval"]
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_a_change_of_the_figures_does_not_train_again(project: Project) -> None:
+    module = project.root / "sentiment" / "figures.py"
+    module.write_text(module.read_text() + "\n# another line\n")
+    assert stages_run(project.dvc("repro").stdout) == ["eval"]
+
+
+def test_a_change_of_the_tracker_runs_nothing(project: Project) -> None:
+    module = project.root / "sentiment" / "tracking.py"
+    module.write_text(module.read_text() + "\n# another line\n")
+    assert stages_run(project.dvc("repro").stdout) == []
+
+
+def test_predictions_stand_in_the_order_of_the_test_split(project: Project) -> None:
+    predictions = pq.read_table(project.root / "reports/eval/predictions.parquet")
+    test = pq.read_table(project.root / "data/split/test.parquet")
+    assert predictions.column("id").to_pylist() == test.column("id").to_pylist()
+    assert predictions.column("label").to_pylist() == test.column("label").to_pylist()
+    probabilities = np.array(predictions.column("probabilities").to_pylist())
+    assert np.allclose(probabilities.sum(axis=1), 1.0)
+    assert predictions.column("predicted").to_pylist() == probabilities.argmax(axis=1).tolist()
+
+
+def test_the_metrics_agree_with_the_predictions(project: Project) -> None:
+    predictions = pq.read_table(project.root / "reports/eval/predictions.parquet")
+    metrics = project.json("reports/eval.json")
+    correct = np.array(predictions.column("predicted")) == np.array(predictions.column("label"))
+    assert metrics["accuracy"] == pytest.approx(correct.mean(), abs=1e-5)
+    assert metrics["loss"] == pytest.approx(np.mean(predictions.column("loss").to_pylist()), rel=1e-4)
+    assert metrics["accuracy_low"] <= metrics["accuracy"] <= metrics["accuracy_high"]
+
+
+def test_the_curves_have_a_row_for_each_step_and_each_epoch(project: Project) -> None:
+    steps = (project.root / "reports/train/steps.tsv").read_text().splitlines()
+    validation = (project.root / "reports/train/validation.tsv").read_text().splitlines()
+    assert len(steps) - 1 == project.json("reports/train.json")["steps"]
+    assert [line.split("\t")[1] for line in validation[1:]] == ["1", "2"]
+
+
+def test_outputs_hold_nothing_of_the_machine_or_the_clock(project: Project) -> None:
+    for folder in ("reports", "models/classifier", "data/split"):
+        for path in (project.root / folder).rglob("*"):
+            if path.suffix in (".json", ".md", ".tsv"):
+                assert str(project.root) not in path.read_text(encoding="utf-8"), path
+
+
+def test_plots_open_without_a_network(project: Project) -> None:
+    project.dvc("plots", "show")
+    page = (project.root / "dvc_plots/index.html").read_text(encoding="utf-8")
+    assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=['\"]?(?:https?:)?//", page)
+    for title in ("Training loss", "Gradient norm", "ROC", "Precision and recall", "Calibration", "Confusion matrix"):
+        assert title in page
+
+
+def test_without_the_environment_on_path_dvc_says_so_in_one_line(project: Project) -> None:
+    import shutil
+
+    git = shutil.which("git")
+    assert git is not None
+    tools = project.root.parent / "tools"
+    tools.mkdir()
+    for name in ("git", "sh", "bash", "env"):
+        found = shutil.which(name)
+        assert found is not None
+        (tools / name).symlink_to(found)
+    dvc = shutil.which("dvc", path=project.environment["PATH"])
+    assert dvc is not None
+    done = project.run(dvc, "repro", "-f", "prepare", check=False, PATH=str(tools))
+    assert done.returncode != 0
+    assert "no python on PATH; activate the environment" in done.stderr
+    assert "Traceback" not in done.stderr
