@@ -22,6 +22,7 @@ DATA = Path("data")
 ORIGIN = "origin.json"
 _RESERVED = ("prepared", "split")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB = "https://huggingface.co"
 
 
@@ -216,6 +217,8 @@ def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
         advice = "check the network, or give a local file or folder" if offline else "check the id, the configuration and the revision"
         problem = "the Hub does not answer and it is not whole in the cache" if offline else f"cannot be fetched from the Hub ({first})"
         raise UserError(f"{request.source}{at}: {problem}: {advice}") from None
+    if request.revision and _COMMIT.fullmatch(request.revision) and builder.hash != request.revision:
+        raise UserError(f"{request.source}{at}: the cache holds commit {builder.hash} only, and the Hub does not answer")
     for theirs, ours in _chosen_splits(request, parts).items():
         part = parts[theirs]
         with progress_bar(f"fetch: {theirs}", part.num_rows) as bar:

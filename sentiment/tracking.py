@@ -3,6 +3,7 @@
 import math
 import os
 import subprocess
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from sentiment.prediction import Predictions
 PROJECT = "BERT_fine_tuning"
 MODES = ("local", "offline", "online", "disabled")
 _JOINED_MODES = ("online", "offline")  # the local dashboard shows a resumed run as a second one
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#882255", "#332288", "#999933", "#aa4499", "#117733", "#661100")
 _NAMES = {
     "loss": "train/loss",
     "grad_norm": "train/grad_norm",
@@ -213,6 +215,7 @@ def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
             tags=info.tags,
             config=dict(info.config),
             mode=mode,
+            color=_colour(info.name),
             log_dir=str(folder),
             **({"id": identity, "resume": "allow"} if identity else {}),
         )
@@ -222,6 +225,11 @@ def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
         say(f"SwanLab: this run is not recorded ({_first_line(error)})")
         return Tracker(None, mode)
     return Tracker(swanlab, mode)
+
+
+def _colour(name: str) -> str:
+    # The same name has the same colour in every chart; SwanLab's own are drawn at random and often alike.
+    return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
 
 
 def _mode() -> str:

@@ -26,7 +26,14 @@ def tiny_bert(folder: Path, **config: Any) -> Path:
     (folder / "vocab.txt").write_text("\n".join(words) + "\n", encoding="utf-8")
     tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True, model_max_length=64)
     tokenizer.save_pretrained(folder)
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 64, "max_position_embeddings": 64}
+    sizes = {
+        "hidden_size": 32,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "intermediate_size": 64,
+        "max_position_embeddings": 64,
+        "initializer_range": 0.1,
+    }
     with torch.random.fork_rng():
         set_seed(0)
         BertForMaskedLM(BertConfig(vocab_size=len(words), **{**sizes, **config})).save_pretrained(folder)

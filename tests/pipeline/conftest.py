@@ -67,9 +67,7 @@ class Project:
 
 def make_project(root: Path) -> Project:
     """Copy the checkout's own files (not what git ignores) and give it small data and a small model."""
-    listed = subprocess.run(
-        ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout
+    listed = subprocess.run(["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     for name in filter(None, listed.split("\0")):
         if name.startswith(("tests/", "docs/", "reports/")) or name == "dvc.lock" or not (ROOT / name).is_file():
             continue

@@ -1,0 +1,39 @@
+"""What the README promises."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import yaml
+
+from sentiment.parametertable import parameter_table
+
+ROOT = Path(__file__).resolve().parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_parameter_table_is_the_schemas() -> None:
+    table = README.split("<!-- parameters: python -m sentiment parameters -->\n")[1].split("\n<!-- /parameters -->")[0]
+    assert table == parameter_table()
+
+
+def test_its_links_and_pictures_lead_somewhere() -> None:
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data/README.md"]:
+        for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_every_make_target_it_names_is_there() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+    assert set(re.findall(r"\bmake ([a-z-]+)", README)) <= targets
+
+
+def test_every_parameter_it_sets_is_there() -> None:
+    parameters = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    for section, key in re.findall(r"-S '?(\w+)\.(\w+)=", README):
+        assert key in parameters[section], f"{section}.{key}"
+
+
+def test_make_help_lists_every_target() -> None:
+    listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert {"run", "test", "lint", "show", "watch", "clean"} <= {line.split()[1] for line in listed.splitlines() if line.strip()}
