@@ -57,8 +57,10 @@ def start_runtime(precision: str) -> Runtime:
     Raises
     ------
     UserError
-        Where the environment names a device that is not there.
+        Where the environment names a device that is not there, or more than one process.
     """
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise UserError("WORLD_SIZE is over 1: the stages run in one process; start them without torchrun")
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -41,6 +41,7 @@ class Project:
             text=True,
             timeout=300,
             stdin=subprocess.DEVNULL,
+            check=False,
         )
         if check and done.returncode:
             pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}")

@@ -36,6 +36,7 @@ def fetch(checkout: Path, *arguments: str, **environment: str) -> subprocess.Com
         capture_output=True,
         text=True,
         timeout=120,
+        check=False,
     )
 
 
