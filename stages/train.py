@@ -16,7 +16,7 @@ import numpy as np
 from sentiment import paths
 from sentiment.checkpoints import checkpoint_folder, fingerprint
 from sentiment.console import progress_bar, say
-from sentiment.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
 from sentiment.errors import UserError, run_main
 from sentiment.files import replacing, write_json, write_text, write_tsv
 from sentiment.modelcard import model_card
@@ -35,10 +35,11 @@ def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Exam
     return Examples(texts, labels_of(table))
 
 
-def check_length(tokenizer: Any, settings: TrainParameters) -> None:
+def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) -> None:
     """Refuse a max_length that the encoder has no positions for."""
-    if settings.max_length > tokenizer.model_max_length:
-        raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {tokenizer.model_max_length} tokens at most")
+    limit = longest_input(encoder, tokenizer)
+    if settings.max_length > limit:
+        raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {limit} tokens at most")
 
 
 def save_model(outcome: Outcome, tokenizer: Any, max_length: int, card: str, folder: Path) -> None:
@@ -92,7 +93,7 @@ def main() -> None:
     encoder = find_encoder(settings.model, settings.model_revision)
     runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
-    check_length(tokenizer, settings)
+    check_length(encoder, tokenizer, settings)
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {runtime.device}, {runtime.threads} threads, {runtime.precision}")
 
