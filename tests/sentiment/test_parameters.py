@@ -1,0 +1,79 @@
+"""params.yaml through its schema: numbers as people write them, and every wrong value in one line."""
+
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sentiment.errors import UserError
+from sentiment.parameters import flatten, parse_parameters
+
+TEXT = (Path(__file__).resolve().parents[2] / "params.yaml").read_text(encoding="utf-8")
+
+
+def with_line(old: str, new: str) -> str:
+    assert old in TEXT
+    return TEXT.replace(old, new)
+
+
+def error(text: str) -> str:
+    with pytest.raises(UserError) as caught:
+        parse_parameters(text, "params.yaml")
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("written", ["2e-5", "2.0e-5", "2E-05", "0.00002", "2.e-5", "+2e-5"])
+def test_a_learning_rate_is_a_number_however_it_is_written(written: str) -> None:
+    assert parse_parameters(with_line("lr: 2.0e-5", f"lr: {written}"), "params.yaml").train.lr == 2e-5
+
+
+@given(st.floats(min_value=1e-9, max_value=1.0, exclude_min=True))
+def test_any_float_python_writes_is_read_back(value: float) -> None:
+    assert parse_parameters(with_line("lr: 2.0e-5", f"lr: {value!r}"), "params.yaml").train.lr == value
+
+
+def test_what_dvc_writes_back_is_read_back() -> None:
+    rewritten = yaml.safe_dump(yaml.safe_load(with_line("lr: 2.0e-5", "lr: 5e-05")), sort_keys=False).replace("'5e-05'", "5e-05")
+    assert parse_parameters(rewritten, "params.yaml").train.lr == 5e-5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [
+        ("  epochs: 3", "  epochs: 3\n  epoch: 4", ["train.epoch is not a parameter", "did you mean train.epochs?"]),
+        ("  epochs: 3", "  epochs: 3.5", ["train.epochs = 3.5", "integer"]),
+        ("  epochs: 3", "  epochs: 0", ["train.epochs = 0", "greater than or equal to 1"]),
+        ("  epochs: 3", "  epochs: true", ["train.epochs = True"]),
+        ("  epochs: 3", "  epochs: '3'", ["train.epochs = '3'"]),
+        ("  epochs: 3\n", "", ["train.epochs is missing"]),
+        ("  epochs: 3", "  epochs: 3\n  epochs: 4", ["epochs", "stands twice"]),
+        ("lr: 2.0e-5", "lr: .nan", ["train.lr"]),
+        ("keep: last", "keep: first", ["train.keep = 'first'", "'last' or 'best'"]),
+        ("truncation: head ", "truncation: middle ", ["train.truncation = 'middle'"]),
+        ("model_revision: null", "model_revision: 8605e09", ["train.model_revision", "put the revision in quotes"]),
+        ("[negative, positive]", "[good, good]", ["prepare.class_names", "distinct"]),
+        ("[negative, positive]", "[good]", ["prepare.class_names"]),
+        ("source: data/reviews.jsonl", "source: ../other.jsonl", ["prepare.source = '../other.jsonl'", "inside the repository", "fetch"]),
+        ("source: data/reviews.jsonl", "source: /tmp/other.jsonl", ["inside the repository"]),
+        ("gradient_accumulation_steps: 1", "gradient_accumulation_steps: 3", ["batch_size (8) must be a multiple"]),
+        ("near_duplicate_threshold: 0.9", "near_duplicate_threshold: 2", ["prepare.near_duplicate_threshold = 2"]),
+        ("seed: 42   ", "sede: 42   ", ["sede is not a parameter: did you mean seed?"]),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_is_allowed(old: str, new: str, expected: list[str]) -> None:
+    message = error(TEXT.replace(old, new, 1))
+    for words in expected:
+        assert words in message
+
+
+@given(st.text(max_size=60))
+def test_no_text_ends_in_anything_but_an_error_of_the_users(text: str) -> None:
+    error(text)
+
+
+def test_flat_names_come_in_the_files_order() -> None:
+    names = list(flatten(parse_parameters(TEXT, "params.yaml")))
+    assert names[:2] == ["seed", "prepare.source"]
+    assert names.index("train.lr") < names.index("train.batch_size") < names.index("eval.challenge")

@@ -1,0 +1,212 @@
+"""What a user can get wrong: one clear line, exit status 1, and nothing written or touched."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+GOOD = [{"text": f"review number {row} of some length", "label": row % 2, "film": f"film {row // 4}"} for row in range(40)]
+
+
+class Workspace:
+    """A folder with params.yaml and data, in which stages are run."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.parameters: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+        (root / "data").mkdir()
+        self.write("data/source.jsonl", lines(GOOD))
+        (root / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+        self.set("prepare", source="data/source.jsonl")
+
+    def write(self, name: str, content: str | bytes) -> None:
+        """Write a file."""
+        path = self.root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def set(self, section: str, **values: Any) -> None:
+        """Change parameters."""
+        self.parameters[section].update(values)
+        self.write("params.yaml", yaml.safe_dump(self.parameters, sort_keys=False))
+
+    def run(self, stage: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a stage here."""
+        return subprocess.run(
+            [sys.executable, "-m", f"stages.{stage}"],
+            cwd=self.root,
+            env={**os.environ, "PYTHONPATH": str(ROOT), "SWANLAB_MODE": "disabled", **environment},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    def outputs(self) -> dict[str, bytes]:
+        """Everything a stage could have written."""
+        folders = [self.root / name for name in ("data/prepared", "data/split", "models", "reports")]
+        left_over = [path for path in self.root.rglob("*.partial")]
+        files = [path for folder in folders if folder.exists() for path in folder.rglob("*") if path.is_file()]
+        return {str(path.relative_to(self.root)): path.read_bytes() for path in [*files, *left_over] if path.is_file()}
+
+    def refused(self, stage: str, *expected: str, **environment: str) -> None:
+        """Run a stage that must end in one line and leave everything as it was."""
+        before = self.outputs()
+        done = self.run(stage, **environment)
+        assert done.returncode == 1, done.stdout + done.stderr
+        assert done.stderr.startswith("error: ") and len(done.stderr.splitlines()) == 1, done.stderr
+        for words in expected:
+            assert words in done.stderr
+        assert self.outputs() == before
+
+
+@pytest.fixture
+def workspace(tmp_path: Path) -> Workspace:
+    return Workspace(tmp_path)
+
+
+def lines(rows: list[dict[str, Any]]) -> str:
+    return "".join(json.dumps(row) + "\n" for row in rows)
+
+
+def with_row(number: int, row: dict[str, Any] | str) -> str:
+    """The good rows with another one at a line, counted from 1."""
+    texts = lines(GOOD).splitlines(keepends=True)
+    texts[number - 1] = (row if isinstance(row, str) else json.dumps(row)) + "\n"
+    return "".join(texts)
+
+
+BAD_SOURCES = [
+    (with_row(7, "{not json"), ["data/source.jsonl, line 7: not JSON"]),
+    (with_row(7, "[1, 2]"), ["line 7: must be a JSON object"]),
+    (with_row(3, {"text": "x", "film": "a"}), ["line 3: no column 'label'", "found text, film"]),
+    (with_row(3, {"label": 1, "film": "a"}), ["line 3: no column 'text'"]),
+    (with_row(3, {"text": "x", "label": 1}), ["line 3: no column 'film'"]),
+    (with_row(9, {"text": "x", "label": 7, "film": "a"}), ["line 9: label 7 is none of 0 (negative), 1 (positive)"]),
+    (with_row(9, {"text": "x", "label": "great", "film": "a"}), ["line 9", "great"]),
+    (with_row(9, {"text": "x", "label": 0.5, "film": "a"}), ["line 9", "0.5"]),
+    (with_row(9, {"text": "x", "label": None, "film": "a"}), ["line 9"]),
+    (with_row(9, {"text": 12, "label": 1, "film": "a"}), ["line 9: the text is 12"]),
+    (with_row(9, {"text": "x", "label": 1, "film": None}), ["line 9: no value in the group column 'film'"]),
+    (lines([{"text": " <br /> ", "label": 1, "film": "a"}]), ["no rows left"]),
+    ("", ["no rows left"]),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), BAD_SOURCES, ids=[expected[-1][:24] for _, expected in BAD_SOURCES])
+def test_a_source_that_cannot_be_used(workspace: Workspace, content: str, expected: list[str]) -> None:
+    assert workspace.run("prepare").returncode == 0
+    workspace.write("data/source.jsonl", content)
+    workspace.refused("prepare", *expected)
+
+
+def test_bytes_that_are_not_utf_8(workspace: Workspace) -> None:
+    workspace.write("data/source.jsonl", lines(GOOD[:2]).encode() + b'{"text": "caf\xe9", "label": 1, "film": "a"}\n')
+    workspace.refused("prepare", "data/source.jsonl, line 3: not UTF-8 (byte 14")
+
+
+def test_a_csv_with_a_row_of_another_width(workspace: Workspace) -> None:
+    workspace.write("data/source.csv", "text,label,film\nfine,1,a\nshort,0\n")
+    workspace.set("prepare", source="data/source.csv")
+    workspace.refused("prepare", "data/source.csv, line 3: 2 cells where the header has 3")
+
+
+def test_a_missing_source(workspace: Workspace) -> None:
+    workspace.set("prepare", source="data/nowhere.jsonl")
+    workspace.refused("prepare", "prepare.source = data/nowhere.jsonl: no such file or folder", "fetch")
+
+
+def test_a_folder_without_a_train_split(workspace: Workspace) -> None:
+    workspace.write("data/folder/test.jsonl", lines(GOOD))
+    workspace.set("prepare", source="data/folder")
+    workspace.refused("prepare", "none whose name starts with train")
+
+
+def test_a_class_with_too_few_rows_to_split(workspace: Workspace) -> None:
+    rows = [{**row, "label": 0} for row in GOOD[:-1]] + [GOOD[-1]]
+    workspace.write("data/source.jsonl", lines(rows))
+    assert workspace.run("prepare").returncode == 0
+    for group in ("film", None):
+        workspace.set("prepare", group_column=group)
+        workspace.refused("split", "class 'positive' has 1 of the")
+
+
+def test_more_examples_than_there_are(workspace: Workspace) -> None:
+    assert workspace.run("prepare").returncode == 0
+    workspace.set("split", max_train_examples=1000)
+    workspace.refused("split", "split.max_train_examples", "1000")
+
+
+@pytest.mark.parametrize("stage", ["prepare", "split", "train", "eval"])
+@pytest.mark.parametrize(
+    ("section", "values", "expected"),
+    [
+        ("train", {"learning_rate": 1e-5}, ["train.learning_rate is not a parameter"]),
+        ("train", {"epochs": "three"}, ["train.epochs = 'three'", "integer"]),
+        ("train", {"lr": -1.0}, ["train.lr = -1.0", "greater than 0"]),
+        ("split", {"test_size": 1.5}, ["split.test_size = 1.5", "less than 1"]),
+        ("train", {"model_revision": 8605.0}, ["train.model_revision", "quotes"]),
+    ],
+)
+def test_wrong_parameters(workspace: Workspace, stage: str, section: str, values: dict[str, Any], expected: list[str]) -> None:
+    workspace.set(section, **values)
+    workspace.refused(stage, *expected)
+
+
+def test_params_yaml_that_is_missing_or_broken(workspace: Workspace) -> None:
+    workspace.write("params.yaml", "train: [\n")
+    workspace.refused("prepare", "params.yaml")
+    (workspace.root / "params.yaml").unlink()
+    workspace.refused("prepare", "params.yaml")
+
+
+@pytest.fixture
+def ready_to_train(workspace: Workspace) -> Workspace:
+    for stage in ("prepare", "split"):
+        assert workspace.run(stage).returncode == 0
+    return workspace
+
+
+def test_a_model_folder_that_does_not_exist_or_is_empty(ready_to_train: Workspace) -> None:
+    ready_to_train.set("train", model="./nowhere")
+    ready_to_train.refused("train", "train.model = ./nowhere: no such folder")
+    (ready_to_train.root / "empty").mkdir()
+    ready_to_train.set("train", model="./empty")
+    ready_to_train.refused("train", "the folder holds no model")
+
+
+def test_a_package_that_is_not_installed(ready_to_train: Workspace) -> None:
+    ready_to_train.set("train", model="package:no_such_package")
+    ready_to_train.refused("train", "train.model = package:no_such_package", "requirements.txt")
+
+
+def test_a_hub_model_without_a_network_ends_soon(ready_to_train: Workspace, tmp_path: Path) -> None:
+    ready_to_train.set("train", model="google-bert/bert-base-uncased")
+    start = time.monotonic()
+    ready_to_train.refused("train", "the Hub does not answer", HF_ENDPOINT="http://127.0.0.1:9", HF_HOME=str(tmp_path / "home"))
+    assert time.monotonic() - start < 30
+
+
+def test_a_text_longer_than_the_model_can_read(ready_to_train: Workspace) -> None:
+    ready_to_train.set("train", max_length=600)
+    ready_to_train.refused("train", "train.max_length = 600", "512 tokens at most")
+
+
+def test_a_python_without_the_packages_says_what_to_do(workspace: Workspace) -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "-m", "stages.prepare"],
+        cwd=workspace.root,
+        env={"PYTHONPATH": str(ROOT), "PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ") and "activate the environment" in done.stderr and len(done.stderr.splitlines()) == 1

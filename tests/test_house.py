@@ -1,0 +1,99 @@
+"""The rules of the house: who imports whom, and that dvc.yaml declares what stages import and read."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sentiment.parameters import Parameters, flatten, load_parameters
+from tests.imports import ROOT, dependencies, direct_imports
+
+PIPELINE: dict[str, Any] = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+
+
+def modules(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [("sentiment", {"stages", "ablations", "benchmarks"}), ("stages", {"ablations", "benchmarks"}), ("ablations", {"stages"})],
+)
+def test_packages_import_in_one_direction(package: str, forbidden: set[str]) -> None:
+    for path in modules(package):
+        assert not {file.relative_to(ROOT).parts[0] for file in direct_imports(path)} & forbidden, path
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_a_stage_depends_on_every_module_it_imports_and_on_no_other(stage: str) -> None:
+    declared = {dep for dep in PIPELINE[stage]["deps"] if dep.endswith(".py")}
+    assert declared == dependencies(ROOT / "stages" / f"{stage}.py")
+
+
+def parameters_read(stage: str) -> set[str]:
+    """Collect what a stage's main reads: chains of attributes that begin at `params`, followed through unpacking."""
+    tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
+    main = next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == "main")
+    chains = set()
+    inner: set[int] = set()
+    for node in ast.walk(main):
+        if isinstance(node, ast.Attribute) and id(node) not in inner:
+            names, current = [], node
+            while isinstance(current, ast.Attribute):
+                names.append(current.attr)
+                inner.add(id(current.value))
+                current = current.value  # type: ignore[assignment]
+            if isinstance(current, ast.Name) and current.id == "params":
+                chains.add(".".join(reversed(names)))
+    return chains
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_a_stage_declares_every_parameter_it_reads_and_no_other(stage: str) -> None:
+    declared = set(PIPELINE[stage]["params"])
+    read = parameters_read(stage)
+    covered = {name for name in read if name in declared or name.split(".")[0] in declared}
+    assert read - covered == set(), "read, but not declared"
+    assert {name for name in declared if not any(chain == name or chain.startswith(f"{name}.") for chain in read)} == set(), "declared, but not read"
+
+
+@pytest.mark.parametrize("stage", ["prepare", "split"])
+def test_data_stages_start_without_the_heavy_libraries(stage: str) -> None:
+    program = f"import sys, stages.{stage}; print(*sorted(set(sys.modules) & {{'torch', 'transformers', 'datasets', 'swanlab', 'matplotlib'}}))"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
+
+
+def test_no_parameter_is_spliced_into_a_command() -> None:
+    for stage in PIPELINE.values():
+        assert "${" not in str(stage["cmd"])
+
+
+def test_requirements_are_pinned() -> None:
+    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
+            assert not line.strip() or line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", line), f"{name}: {line}"
+    assert "torch==2.13.0" in (ROOT / "requirements.txt").read_text(encoding="utf-8")
+
+
+def test_params_yaml_is_the_baseline_in_the_schemas_order() -> None:
+    parameters = load_parameters(ROOT / "params.yaml")
+    values = flatten(parameters)
+    assert (values["train.lr"], values["train.batch_size"], values["train.epochs"], values["train.weight_decay"]) == (2e-5, 8, 3, 0.01)
+    written = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    assert list(written) == list(Parameters.model_fields)
+    for section, content in written.items():
+        if isinstance(content, dict):
+            assert list(content) == list(type(getattr(parameters, section)).model_fields)
+
+
+def test_every_public_function_says_what_it_does() -> None:
+    for path in [*modules("sentiment"), *modules("stages"), *modules("ablations")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and node.col_offset == 0:
+                assert ast.get_docstring(node), f"{path.name}: {node.name}"
