@@ -52,7 +52,7 @@ class Workspace:
     def outputs(self) -> dict[str, bytes]:
         """Everything a stage could have written."""
         folders = [self.root / name for name in ("data/prepared", "data/split", "models", "reports")]
-        left_over = [path for path in self.root.rglob("*.partial")]
+        left_over = list(self.root.rglob("*.partial"))
         files = [path for folder in folders if folder.exists() for path in folder.rglob("*") if path.is_file()]
         return {str(path.relative_to(self.root)): path.read_bytes() for path in [*files, *left_over] if path.is_file()}
 

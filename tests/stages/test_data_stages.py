@@ -38,7 +38,7 @@ def test_every_format_gives_the_same_rows(workspace: Workspace) -> None:
         assert [(row["text"], row["label"], row["group"]) for row in prepared(workspace)] == expected
 
 
-@pytest.mark.parametrize("label", [lambda n: n, lambda n: str(n), lambda n: ["negative", "positive"][n]])
+@pytest.mark.parametrize("label", [lambda n: n, str, lambda n: ["negative", "positive"][n]])
 def test_labels_may_be_numbers_names_or_strings_of_numbers(workspace: Workspace, label: Any) -> None:
     workspace.write("data/source.jsonl", lines([{**row, "label": label(row["label"])} for row in GOOD]))
     assert [row["label"] for row in prepared(workspace)] == [row["label"] for row in GOOD]
