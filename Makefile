@@ -6,7 +6,7 @@ READY_DEV := $(VENV)/.ready-dev
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint show plots watch clean
+.PHONY: help run ablations report test lint show plots watch clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -14,6 +14,12 @@ help: ## list the targets
 run: $(READY) ## the whole pipeline: prepare, split, train, eval
 	dvc repro
 	@echo && python -m sentiment show
+
+ablations: $(READY) ## the experiments of ablations.yaml: queued, watched, made once each
+	python -m ablations run
+
+report: $(READY) ## compare them: reports/ablations/report.html
+	python -m ablations report
 
 show: $(READY) ## a short table of the experiments
 	@python -m sentiment show

@@ -1,0 +1,1 @@
+"""Ablations: plan, queue, collect, compare and report DVC experiments."""

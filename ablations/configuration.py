@@ -1,0 +1,219 @@
+"""ablations.yaml, typed: the one place that reads it."""
+
+import difflib
+import itertools
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sentiment.errors import UserError
+from sentiment.naming import experiment_name
+from sentiment.parameters import Parameters, TrainParameters, flatten, parse_parameters
+
+FILE = Path("ablations.yaml")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class ArmEntry(_Entry):
+    """One arm as it is written down."""
+
+    against: str | None = Field(default=None, description="the arm it is compared with, which stands above it")
+    set: dict[str, Any] = Field(description="train parameters that differ from params.yaml; a list makes one arm of each value")
+
+
+class AblationsEntry(_Entry):
+    """The whole of ablations.yaml."""
+
+    seeds: Annotated[list[Annotated[int, Field(ge=0, lt=2**32, strict=True)]], Field(min_length=1)] = Field(
+        description="each arm is trained once a seed"
+    )
+    margin: float = Field(gt=0.0, lt=0.5, description="accuracies that differ by less count as practically equal")
+    alpha: float = Field(default=0.05, gt=0.0, le=0.2, description="probability of a false finding in the family of comparisons")
+    resamples: int = Field(default=4000, ge=1000, le=100_000, description="bootstrap draws behind each interval")
+    arms: Annotated[dict[str, ArmEntry], Field(min_length=1)] = Field(description="arms by name, in the order of the report")
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One recipe: all parameters but the seed.
+
+    Attributes
+    ----------
+    name : str
+        As ablations.yaml calls it.
+    against : str or None
+        The arm it is compared with.
+    parameters : mapping
+        Every parameter by its dotted name; the seed is the baseline's.
+    """
+
+    name: str
+    against: str | None
+    parameters: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Ablations:
+    """What to run and how to judge it.
+
+    Attributes
+    ----------
+    arms : list of Arm
+        In the file's order; each stands below the one it is compared with.
+    seeds : list of int
+        Seeds of training.
+    margin, alpha : float
+        Margin of practical equality; level of the family of comparisons.
+    resamples : int
+        Bootstrap draws.
+    """
+
+    arms: list[Arm]
+    seeds: list[int]
+    margin: float
+    alpha: float
+    resamples: int
+
+
+def load_ablations(path: Path, baseline: Parameters) -> Ablations:
+    """Read and check an ablations.yaml.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    baseline : Parameters
+        params.yaml, which each arm departs from.
+
+    Returns
+    -------
+    Ablations
+
+    Raises
+    ------
+    UserError
+        Where the file is missing or wrong: one line that names the entry, the value and what is allowed.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(f"{path} is missing: run this from the repository's root") from None
+    return parse_ablations(text, str(path), baseline)
+
+
+def parse_ablations(text: str, name: str, baseline: Parameters) -> Ablations:
+    """Parse and check the text of an ablations.yaml; `name` is what errors call it."""
+    try:
+        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise UserError(f"{name}{f', line {mark.line + 1}' if mark else ''}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    try:
+        entry = AblationsEntry.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{name}: {_describe(error)}") from None
+    if len(set(entry.seeds)) < len(entry.seeds):
+        raise UserError(f"{name}: seeds = {entry.seeds}: each seed may stand there once")
+    arms: list[Arm] = []
+    for arm_name, arm in entry.arms.items():
+        arms.extend(_arms(arm_name, arm, arms, baseline, name))
+    return Ablations(arms, entry.seeds, entry.margin, entry.alpha, entry.resamples)
+
+
+def _arms(name: str, entry: ArmEntry, above: list[Arm], baseline: Parameters, file: str) -> list[Arm]:
+    where = f"{file}: arms.{name}"
+    if not _NAME.fullmatch(name):
+        raise UserError(f"{where}: a name is made of letters, digits and . _ + -")
+    known = [arm.name for arm in above]
+    if entry.against is not None and entry.against not in known:
+        hint = f"known are {', '.join(known)}" if known else "none stands there"
+        raise UserError(f"{where}.against = {entry.against}: must name an arm that stands above it ({hint})")
+    for key in entry.set:
+        _check_key(key, where)
+    values = [value if isinstance(value, list) else [value] for value in entry.set.values()]
+    if any(not options for options in values):
+        raise UserError(f"{where}.set: a list of values must not be empty")
+    flat = flatten(baseline)
+    made: list[Arm] = []
+    for choice in itertools.product(*values):
+        changed = dict(zip(entry.set, choice, strict=True))
+        parameters = _checked({**flat, **changed}, where, changed)
+        grid = {key: parameters[key] for key, options in zip(entry.set, values, strict=True) if len(options) > 1}
+        label = name + experiment_name({**flat, **grid}, {**flat, **dict.fromkeys(grid)}).removeprefix("baseline") if grid else name
+        for other in [*above, *made]:
+            if other.name == label:
+                raise UserError(f"{where}: the name {label} stands twice")
+            if other.parameters == parameters:
+                raise UserError(f"{where}: has the same parameters as {other.name}")
+        made.append(Arm(label, entry.against, parameters))
+    return made
+
+
+def _check_key(key: str, where: str) -> None:
+    if key == "seed":
+        raise UserError(f"{where}.set: the seed is no part of an arm: put it into seeds")
+    section, _, field = key.partition(".")
+    if section in ("prepare", "split", "eval"):
+        raise UserError(f"{where}.set: {key}: arms share data, split and test, or they could not be compared; only train.* can differ")
+    if section != "train" or field not in TrainParameters.model_fields:
+        matches = difflib.get_close_matches(key, [f"train.{name}" for name in TrainParameters.model_fields], n=1)
+        raise UserError(f"{where}.set: {key} is not a parameter of train{f': did you mean {matches[0]}?' if matches else ''}")
+
+
+def _checked(flat: Mapping[str, Any], where: str, changed: Mapping[str, Any]) -> dict[str, Any]:
+    nested: dict[str, Any] = {}
+    for key, value in flat.items():
+        section, _, field = key.rpartition(".")
+        (nested.setdefault(section, {}) if section else nested)[field] = value
+    try:
+        return flatten(parse_parameters(yaml.safe_dump(_yaml_numbers(nested), sort_keys=False), where))
+    except UserError as error:
+        raise UserError(f"{error} (set: {', '.join(changed) or 'nothing'})") from None
+
+
+def _yaml_numbers(content: Any) -> Any:
+    # A whole number for a float field is meant as one.
+    if isinstance(content, dict):
+        floats = ("lr", "weight_decay", "warmup", "max_grad_norm", "label_smoothing")
+        return {key: float(value) if key in floats and type(value) is int else _yaml_numbers(value) for key, value in content.items()}
+    return content
+
+
+def _describe(error: ValidationError) -> str:
+    # A mistyped key is reported twice, as unknown and as missing: the first is the one to put right.
+    item = min(error.errors(), key=lambda item: item["type"] == "missing")
+    location = ".".join(str(part) for part in item["loc"])
+    more = f" (and {error.error_count() - 1} more)" if error.error_count() > 1 else ""
+    if item["type"] == "extra_forbidden":
+        fields = ArmEntry.model_fields if location.startswith("arms.") else AblationsEntry.model_fields
+        return f"{location} is no entry: known are {', '.join(fields)}{more}"
+    if item["type"] == "missing":
+        return f"{location} is missing{more}"
+    message = item["msg"].replace("Input should", "must")
+    if not location:
+        return f"must be a mapping with the keys {', '.join(AblationsEntry.model_fields)}"
+    return f"{location} = {item['input']!r}: {message}{more}"
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's floats (PyYAML reads ``5e-5`` as a string), and no key twice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key_node, _ in node.value:
+            if key_node.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark)
+            seen.add(key_node.value)
+        return super().construct_mapping(node, deep=deep)
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789."))

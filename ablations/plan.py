@@ -1,0 +1,87 @@
+"""From arms and seeds to experiments: their names and every parameter, written out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ablations.configuration import Ablations, Arm
+from sentiment.naming import experiment_name
+
+
+@dataclass(frozen=True)
+class Point:
+    """One experiment to run: an arm with a seed.
+
+    Attributes
+    ----------
+    arm : str
+        The arm's name.
+    seed : int
+        The seed of training.
+    name : str
+        The experiment's name.
+    parameters : mapping
+        Every parameter by its dotted name.
+    """
+
+    arm: str
+    seed: int
+    name: str
+    parameters: Mapping[str, Any]
+
+
+def make_points(ablations: Ablations, baseline: Mapping[str, Any]) -> list[Point]:
+    """List the experiments, seed by seed: whoever stops early has whole sets of arms.
+
+    Parameters
+    ----------
+    ablations : Ablations
+        The plan.
+    baseline : mapping
+        Flat parameters of params.yaml, from which names depart.
+
+    Returns
+    -------
+    list of Point
+    """
+    return [_point(arm, seed, baseline) for seed in ablations.seeds for arm in ablations.arms]
+
+
+def _point(arm: Arm, seed: int, baseline: Mapping[str, Any]) -> Point:
+    parameters = {**arm.parameters, "seed": seed}
+    return Point(arm.name, seed, experiment_name(parameters, baseline), parameters)
+
+
+def recipe(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    """Return what makes two experiments trainings of one arm: every parameter but the seed, hashable."""
+    return tuple((key, tuple(value) if isinstance(value, list) else value) for key, value in sorted(parameters.items()) if key != "seed")
+
+
+def set_options(parameters: Mapping[str, Any]) -> list[str]:
+    """Write parameters as ``-S`` options of ``dvc exp run``.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values by dotted name.
+
+    Returns
+    -------
+    list of str
+        ``-S``, ``name=value``, …; strings are quoted for Hydra's grammar.
+    """
+    return [part for key, value in parameters.items() for part in ("-S", f"{key}={hydra_value(value)}")]
+
+
+def hydra_value(value: Any) -> str:
+    """Write one value in the grammar of Hydra's overrides."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, list):
+        return "[" + ",".join(hydra_value(item) for item in value) + "]"
+    if isinstance(value, str):
+        # Quotes keep `null`, `12`, `=` and commas what they are: text. Before a quote, backslashes count double.
+        return "'" + value.replace("\\'", "\\\\'").replace("'", "\\'") + "'"
+    return repr(value)

@@ -1,0 +1,228 @@
+"""Git and DVC, asked through their command lines."""
+
+import hashlib
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from sentiment.errors import UserError
+
+_REFERENCE = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38,62})/(.+)")
+_TRIES, _PAUSE_SECONDS = 4, 1.5
+
+
+@dataclass(frozen=True)
+class Reference:
+    """A finished experiment, as git stores it.
+
+    Attributes
+    ----------
+    name : str
+        The experiment.
+    revision, baseline : str
+        Its commit, and the one it departs from.
+    """
+
+    name: str
+    revision: str
+    baseline: str
+
+
+@dataclass(frozen=True)
+class Row:
+    """An experiment of DVC's queue that has not ended in success.
+
+    Attributes
+    ----------
+    name : str
+        The experiment.
+    state : str
+        queued, running or failed.
+    task : str
+        What `dvc queue remove` calls it.
+    root : Path or None
+        The workspace it runs in.
+    log : Path or None
+        What it printed.
+    process : int or None
+        Process id of the `dvc exp exec-run` that runs it.
+    """
+
+    name: str
+    state: str
+    task: str
+    root: Path | None
+    log: Path | None
+    process: int | None
+
+
+def git(*arguments: str) -> str:
+    """Return what a git command prints; a UserError where it fails."""
+    done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"`git {' '.join(arguments)}` failed: {_last_line(done.stderr)}")
+    return done.stdout
+
+
+def dvc(*arguments: str, environment: Mapping[str, str] | None = None, output: Path | None = None, show: bool = False) -> str:
+    """Run a DVC command and return what it prints.
+
+    Parameters
+    ----------
+    *arguments : str
+        The command.
+    environment : mapping, optional
+        Instead of this process's.
+    output : Path, optional
+        A file for what it prints. The command then runs in a session of its own, so that neither
+        Ctrl-C nor a lost terminal reaches what it starts (`dvc queue start` blocks with a pipe).
+    show : bool
+        Let it print to the terminal.
+
+    Returns
+    -------
+    str
+        Its output; empty with `output` or `show`.
+
+    Raises
+    ------
+    UserError
+        Where it fails.
+    """
+    command = [sys.executable, "-m", "dvc", *arguments]
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with output.open("a", encoding="utf-8") as file:
+            started = subprocess.run(
+                command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, check=False
+            )
+        if started.returncode:
+            raise UserError(f"`dvc {' '.join(arguments)}` failed: {_last_line(output.read_text(encoding='utf-8'))}")
+        return ""
+    done = subprocess.run(command, env=environment, capture_output=not show, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"`dvc {' '.join(arguments[:3])} …` failed{': ' + _last_line(done.stderr) if not show else ''}")
+    return done.stdout or ""
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return this process's environment with this Python first on PATH: DVC starts `dvc` and `python` by name."""
+    folder = str(Path(sys.executable).parent)
+    return {**os.environ, "PATH": folder + os.pathsep + os.environ.get("PATH", ""), **more}
+
+
+def head() -> str:
+    """Return the commit that new experiments depart from."""
+    return git("rev-parse", "HEAD").strip()
+
+
+def references() -> list[Reference]:
+    """List all finished experiments, of every baseline."""
+    found = []
+    for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines():
+        revision, _, name = line.partition(" ")
+        if match := _REFERENCE.fullmatch(name):
+            found.append(Reference(match[3], revision, match[1] + match[2]))
+    return found
+
+
+def show_file(revision: str, path: Path | str) -> str | None:
+    """Return a file as git has it at a revision, None where it has none."""
+    done = subprocess.run(["git", "show", f"{revision}:./{path}"], capture_output=True, check=False)
+    return None if done.returncode else done.stdout.decode("utf-8", errors="replace")
+
+
+def unfinished(revision: str) -> list[Row]:
+    """List the queued, running and failed experiments that depart from a commit.
+
+    Parameters
+    ----------
+    revision : str
+        The commit.
+
+    Returns
+    -------
+    list of Row
+
+    Raises
+    ------
+    UserError
+        Where `dvc exp show` fails several times: it does now and then while a worker sets a workspace up.
+    """
+    for attempt in range(_TRIES):
+        try:
+            shown = json.loads(dvc("exp", "show", "--json", "--rev", revision))
+            break
+        except (UserError, ValueError) as error:
+            if attempt == _TRIES - 1:
+                raise UserError(f"DVC does not tell the state of its experiments: {error}") from None
+            time.sleep(_PAUSE_SECONDS)
+    return parse_rows(shown)
+
+
+def parse_rows(shown: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """Read the rows that have not ended in success from the output of ``dvc exp show --json``."""
+    rows = []
+    for commit in shown:
+        for experiment in commit.get("experiments") or []:
+            executor = experiment.get("executor") or {}
+            state = executor.get("state") or "success"
+            local = executor.get("local") or {}
+            revisions = experiment.get("revs") or []
+            task = local.get("task_id") or (revisions[0]["rev"] if revisions else "")
+            if state == "success":
+                continue
+            rows.append(
+                Row(
+                    name=str(experiment.get("name") or task[:7]),
+                    state=str(state).lower(),
+                    task=str(task),
+                    root=Path(local["root"]) if local.get("root") else None,
+                    log=Path(local["log"]) if local.get("log") else None,
+                    process=local.get("pid"),
+                )
+            )
+    return rows
+
+
+@cache
+def lock(revision: str) -> Mapping[str, Any]:
+    """Return the stages of dvc.lock at a revision; empty where there is none."""
+    text = show_file(revision, "dvc.lock")
+    return parse_lock(text or "")
+
+
+def parse_lock(text: str) -> Mapping[str, Any]:
+    """Return the stages of a dvc.lock."""
+    stages = (yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}).get("stages") or {}  # noqa: S506
+    return dict(stages)
+
+
+def outputs(stages: Mapping[str, Any], stage: str) -> dict[str, str]:
+    """Return the hashes of a stage's outputs, by path."""
+    return {out["path"]: str(out.get("md5", "")) for out in stages.get(stage, {}).get("outs", [])}
+
+
+def dependencies(stages: Mapping[str, Any], stage: str) -> dict[str, str]:
+    """Return the hashes of a stage's dependencies, by path."""
+    return {dep["path"]: str(dep.get("md5", "")) for dep in stages.get(stage, {}).get("deps", [])}
+
+
+def file_hash(path: Path) -> str:
+    """Return a file's MD5, which is DVC's name for its content."""
+    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
+
+
+def _last_line(text: str) -> str:
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return (lines or ["no message"])[-1]

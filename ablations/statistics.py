@@ -1,0 +1,163 @@
+"""Tests on the paired answers of two models: McNemar for one pair of trainings, Holm for several comparisons."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+Floats = npt.NDArray[np.float64]
+Booleans = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class McNemar:
+    """The exact McNemar test of two classifiers on the same examples.
+
+    Attributes
+    ----------
+    only_first, only_second : int
+        Examples that only one of the two gets right.
+    p_value : float
+        Two-sided.
+    """
+
+    only_first: int
+    only_second: int
+    p_value: float
+
+
+def mcnemar(first: Booleans, second: Booleans) -> McNemar:
+    """Test whether two classifiers are right equally often.
+
+    Only examples on which they disagree count. If both are equally good, either is the right one
+    with probability 1/2: a binomial distribution, without approximation. The test takes examples
+    as independent, which reviews of one film are not, and speaks of two trained models, not of two
+    recipes: here it informs, and decides nothing.
+
+    Parameters
+    ----------
+    first, second : ndarray of bool, shape (examples,)
+        Where each classifier is right.
+
+    Returns
+    -------
+    McNemar
+
+    References
+    ----------
+    McNemar, Q. (1947). Note on the sampling error of the difference between correlated proportions
+    or percentages. Psychometrika 12(2).
+    Dietterich, T. G. (1998). Approximate statistical tests for comparing supervised classification
+    learning algorithms. Neural Computation 10(7).
+    """
+    only_first = int((first & ~second).sum())
+    only_second = int((second & ~first).sum())
+    tail = float(stats.binom.cdf(min(only_first, only_second), only_first + only_second, 0.5))
+    return McNemar(only_first, only_second, min(1.0, 2 * tail))
+
+
+@dataclass(frozen=True)
+class Step:
+    """What Holm's procedure says of one comparison.
+
+    Attributes
+    ----------
+    adjusted : float
+        The adjusted p-value: below the family's alpha where the comparison stands.
+    alpha : float
+        The level at which its own interval is to be drawn: it leaves zero out exactly where
+        `adjusted` is below the family's alpha.
+    """
+
+    adjusted: float
+    alpha: float
+
+
+def holm(p_values: Sequence[float], alpha: float = 0.05) -> list[Step]:
+    """Correct several comparisons, so that a false one among them is as rare as in a single test.
+
+    Parameters
+    ----------
+    p_values : sequence of float
+        One a comparison.
+    alpha : float
+        Probability of one or more false findings in the whole family.
+
+    Returns
+    -------
+    list of Step
+        In the order of `p_values`.
+
+    References
+    ----------
+    Holm, S. (1979). A simple sequentially rejective multiple test procedure. Scandinavian Journal
+    of Statistics 6(2).
+    """
+    count = len(p_values)
+    steps: list[Step] = [Step(1.0, alpha)] * count
+    adjusted, level = 0.0, 0.0
+    stopped = False
+    for rank, index in enumerate(sorted(range(count), key=lambda index: p_values[index])):
+        adjusted = max(adjusted, min(1.0, (count - rank) * p_values[index]))
+        if not stopped:  # from the first comparison that does not stand, all others keep its level
+            level = alpha / (count - rank)
+            stopped = p_values[index] > level
+        steps[index] = Step(adjusted, level)
+    return steps
+
+
+def probability_of_outperforming(differences: Floats) -> float:
+    """Return how often one recipe beats the other when both are trained and tested once more.
+
+    Parameters
+    ----------
+    differences : ndarray of float, shape (resamples, seeds)
+        Difference of each paired seed on each resampled test set.
+
+    Returns
+    -------
+    float
+        Share of positive ones, ties counted half.
+
+    References
+    ----------
+    Bouthillier, X. et al. (2021). Accounting for Variance in Machine Learning Benchmarks.
+    MLSys, arXiv:2103.03098. There, 0.75 and more is called meaningful.
+    """
+    return float(np.mean((differences > 0) + 0.5 * (differences == 0)))
+
+
+def pooled_seed_variance(scores: Floats) -> tuple[float, float] | None:
+    """Return the variance of a paired difference over seeds, pooled over all arms.
+
+    The residual of the two-way table arms × seeds, as in an analysis of variance: what is left
+    once each arm has its mean and each seed its own luck. It takes the arms to vary alike.
+
+    Parameters
+    ----------
+    scores : ndarray of float, shape (arms, seeds)
+        Mean score of every training.
+
+    Returns
+    -------
+    (float, float) or None
+        Variance of the mean difference of two arms, and its degrees of freedom,
+        (arms - 1)(seeds - 1). None with fewer than three arms or two seeds: nothing to pool.
+    """
+    arms, seeds = scores.shape
+    if arms < 3 or seeds < 2:
+        return None
+    residuals = scores - scores.mean(axis=1, keepdims=True) - scores.mean(axis=0, keepdims=True) + scores.mean()
+    degrees = float((arms - 1) * (seeds - 1))
+    return 2 * float((residuals**2).sum()) / degrees / seeds, degrees
+
+
+def varies_like_the_others(own: float, own_degrees: float, pooled: float, pooled_degrees: float) -> bool:
+    """Tell whether a pair's variance over seeds may be replaced by the pooled one.
+
+    An F test at the 10 % level, from above: a pair that varies more than the others keeps its own
+    variance, and with it the few degrees of freedom that it has.
+    """
+    return own <= pooled * float(stats.f.ppf(0.9, own_degrees, pooled_degrees))

@@ -1,0 +1,200 @@
+"""Stability and overfitting on curves of known shape, and the advice that follows."""
+
+import dataclasses
+import shlex
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ablations.advice import advise, speaks_of, starting_arm
+from ablations.experiments import Curves, Experiment
+from ablations.overfitting import Fit, judge_overfitting
+from ablations.report import analyse
+from ablations.stability import Course, judge_stability, roughness
+from sentiment.parameters import flatten
+from tests.ablations import synthetic
+
+
+def experiment(curves: Curves, **parameters: Any) -> Experiment:
+    rng = np.random.default_rng(0)
+    flat = {**flatten(synthetic.baseline()), **parameters}
+    return synthetic.experiment("x", flat, curves, synthetic.answers(rng, 0.9, rng.normal(size=50), None))
+
+
+def shape(**more: Any) -> Curves:
+    return synthetic.curves(np.random.default_rng(1), **more)
+
+
+def test_a_falling_loss_converges() -> None:
+    found = judge_stability(experiment(shape()))
+    assert found.course is Course.CONVERGING
+    assert found.not_finite == 0
+    assert not found.collapsed
+    norms = shape().grad_norm
+    assert (found.median, found.maximum) == (pytest.approx(np.median(norms)), norms.max())
+    assert found.clipped == np.mean(norms > 1.0)
+
+
+def test_batch_noise_alone_is_not_called_oscillating() -> None:
+    courses = [judge_stability(experiment(synthetic.curves(np.random.default_rng(seed)))).course for seed in range(300)]
+    assert np.mean([course is Course.CONVERGING for course in courses]) >= 0.98
+
+
+def test_a_loss_that_swings_oscillates() -> None:
+    curves = shape(noise=0.05)
+    swinging = dataclasses.replace(curves, loss=curves.loss + 0.2 * (1 + np.sin(curves.step / 12)))
+    found = judge_stability(experiment(swinging))
+    assert found.course is Course.OSCILLATING
+    assert "batch noise" in found.reasons[0]
+
+
+def test_rising_gradients_with_a_rising_loss_oscillate() -> None:
+    curves = shape(noise=0.05)
+    late = np.clip((curves.step - 200) / 100, 0, 1)
+    found = judge_stability(experiment(dataclasses.replace(curves, grad_norm=curves.grad_norm * np.exp(2 * late), loss=curves.loss + 0.1 * late)))
+    assert found.course is Course.OSCILLATING
+    assert found.norm_trend > 2
+    assert found.loss_trend > 0
+
+
+@pytest.mark.parametrize("column", ["loss", "grad_norm"])
+def test_a_step_that_is_not_finite_diverges(column: str) -> None:
+    curves = shape()
+    values = getattr(curves, column).copy()
+    values[50] = np.nan
+    found = judge_stability(experiment(dataclasses.replace(curves, **{column: values})))
+    assert found.course is Course.DIVERGING
+    assert found.not_finite == 1
+    assert np.isfinite(found.median)
+
+
+def test_nothing_finite_at_all() -> None:
+    curves = shape()
+    found = judge_stability(experiment(dataclasses.replace(curves, loss=np.full_like(curves.loss, np.nan))))
+    assert found.course is Course.DIVERGING
+
+
+def test_accuracy_near_chance_is_a_collapse() -> None:
+    assert judge_stability(experiment(shape(accuracy=(0.9, 0.55, 0.52)))).collapsed
+    assert not judge_stability(experiment(shape(accuracy=(0.5, 0.55, 0.66)))).collapsed
+    assert judge_stability(experiment(shape(accuracy=(0.5, 0.5, float("nan"))))).collapsed
+
+
+def test_a_loss_that_ends_above_its_start_diverges() -> None:
+    assert judge_stability(experiment(shape(start=0.3, end=0.8))).course is Course.DIVERGING
+
+
+def test_roughness_by_hand() -> None:
+    rng = np.random.default_rng(0)
+    assert np.mean([roughness(rng.normal(0, 1, 400)) for _ in range(200)]) < 1.0
+    assert roughness(np.repeat(np.arange(10.0) % 2, 40) + rng.normal(0, 0.1, 400)) > 10
+    assert roughness(np.linspace(1, 0, 400) + rng.normal(0, 0.05, 400)) < 2.5
+    assert roughness(np.ones(20)) == 0.0
+
+
+@pytest.mark.parametrize(
+    ("losses", "fit", "best"),
+    [
+        ((0.30, 0.20, 0.22), Fit.OVERFITS, 2.0),
+        ((0.30, 0.20, 0.205), Fit.BEST_AT_END, 2.0),
+        ((0.30, 0.20, 0.19), Fit.STILL_FALLING, 3.0),
+        ((0.30, 0.20, 0.195), Fit.BEST_AT_END, 3.0),
+        ((0.30,), Fit.UNKNOWN, 1.0),
+        ((0.30, 0.20, float("nan")), Fit.OVERFITS, 2.0),
+    ],
+)
+def test_overfitting(losses: tuple[float, ...], fit: Fit, best: float) -> None:
+    epochs = len(losses)
+    found = judge_overfitting([experiment(shape(epochs=epochs, validation=losses, accuracy=(0.9,) * epochs)) for _ in range(3)])
+    assert found.fit is fit
+    assert found.best_epoch == best
+    assert found.sentence
+
+
+def test_gaps_by_hand() -> None:
+    curves = shape(validation=(0.30, 0.20, 0.25))
+    found = judge_overfitting([experiment(curves)])
+    assert found.gap_at_best == pytest.approx(0.20 - curves.loss[100:200].mean())
+    assert found.gap_at_end == pytest.approx(0.25 - curves.loss[200:].mean())
+    assert found.rise == pytest.approx(0.25)
+
+
+OVERFITS = {"validation": (0.30, 0.25, 0.40), "accuracy": (0.9, 0.9, 0.9)}
+FLAT = {"validation": (0.45, 0.44, 0.44), "accuracy": (0.9, 0.9, 0.9)}
+FLAT2 = {"validation": (0.45, 0.44), "accuracy": (0.9, 0.9)}
+
+
+def findings(accuracies: dict[str, float], shapes: dict[str, dict[str, Any]], leave_out: str = "nothing", seed: int = 0) -> Any:
+    base = {arm.name: FLAT2 if arm.name == "baseline_epoch2" else FLAT for arm in synthetic.plan().arms}
+    made = synthetic.family(accuracies, shapes={**base, **shapes}, seed_spread=0.001, examples=4000, groups=None, seed=seed)
+    return analyse([one for one in made if leave_out not in one.name], [], synthetic.plan(), synthetic.baseline())
+
+
+def titles(found: Any) -> list[str]:
+    return [advice.title for advice in found.advice]
+
+
+BEST_AND_OVERFITTING = {"baseline": {"validation": (0.30, 0.10, 0.12), "accuracy": (0.9, 0.9, 0.9)}}
+
+
+def test_overfitting_asks_for_what_was_not_tried() -> None:
+    assert "Fewer epochs" in titles(findings({}, BEST_AND_OVERFITTING, leave_out="epoch"))
+    assert "Early stopping" in titles(findings({}, BEST_AND_OVERFITTING, leave_out="epoch"))
+    assert "Fewer epochs" not in titles(findings({}, BEST_AND_OVERFITTING))  # baseline_epoch2 is that very experiment
+
+
+def test_a_command_can_be_pasted() -> None:
+    (fewer,) = [advice for advice in findings({}, BEST_AND_OVERFITTING, leave_out="epoch").advice if advice.title == "Fewer epochs"]
+    assert fewer.commands[0] == "dvc exp run --temp -n baseline_epoch2 -S train.epochs=2"
+    assert fewer.commands[1] == "dvc exp run --temp -n baseline_epoch2_seed43 -S seed=43 -S train.epochs=2"
+    assert shlex.split(fewer.commands[0])[:3] == ["dvc", "exp", "run"]
+
+
+def test_no_advice_against_the_evidence() -> None:
+    # Raising the learning rate made it worse: not recommended, though the start arm is still falling.
+    falling = {"baseline_bs32": {"validation": (0.30, 0.20, 0.10), "accuracy": (0.9, 0.9, 0.9)}}
+    up = findings({"baseline_bs32": 0.88, "baseline_lr5e-5_bs32": 0.93}, falling)
+    down = findings({"baseline_bs32": 0.88, "baseline_lr5e-5_bs32": 0.80}, falling)
+    assert "A higher learning rate" not in titles(down)
+    assert "More epochs" in titles(down)
+    assert "A higher learning rate" in titles(up)
+
+
+def test_an_arm_judged_worse_is_no_starting_point() -> None:
+    best_loss = {"baseline_bs32": {"validation": (0.30, 0.20, 0.10), "accuracy": (0.9, 0.9, 0.9)}}
+    found = findings({"baseline": 0.93, "baseline_bs32": 0.80}, best_loss)
+    start = starting_arm(found.family, found.diagnoses, found.comparisons)
+    assert start is not None
+    assert start.name != "baseline_bs32"
+
+
+def test_divergence_asks_for_warm_up() -> None:
+    found = findings({}, {"baseline_lr5e-5_bs32": {"accuracy": (0.6, 0.5, 0.5), "validation": (0.7, 0.7, 0.7)}})
+    assert "Warm-up for baseline_lr5e-5_bs32" in titles(found)
+
+
+def test_few_seeds_ask_for_more() -> None:
+    made = synthetic.family({"baseline_bs32": 0.872}, seed_spread=0.004)
+    found = analyse(made, [], synthetic.plan(), synthetic.baseline())
+    asked = [advice for advice in found.advice if advice.title.startswith("More seeds")]
+    undecided = [one for one in found.comparisons if one.needed and one.needed.seeds and 3 < one.needed.seeds <= 8]
+    assert len(asked) == len(undecided)
+    for advice in asked:
+        assert all("seed=45" in line or "seed=4" in line for line in advice.commands)
+
+
+def test_what_a_change_speaks_of() -> None:
+    lr_up, lr_more, lr_down = {"train.lr": (2e-5, 5e-5)}, {"train.lr": (5e-5, 8e-5)}, {"train.lr": (2e-5, 1e-5)}
+    assert speaks_of(lr_up, lr_more, same_direction=True)
+    assert speaks_of(lr_up, lr_down, same_direction=False)
+    assert not speaks_of(lr_up, {"train.epochs": (3, 2)}, same_direction=True)
+    assert speaks_of(lr_up, {**lr_more, "train.epochs": (3, 2)}, same_direction=True)
+    keep = {"train.keep": ("last", "best")}
+    assert speaks_of(keep, keep, same_direction=True)
+    assert speaks_of(keep, {"train.keep": ("best", "last")}, same_direction=False)
+
+
+def test_advice_of_nothing() -> None:
+    found = findings({}, {})
+    assert advise(found.family, found.diagnoses, [], flatten(synthetic.baseline()), [42]) is not None

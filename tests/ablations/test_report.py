@@ -1,0 +1,152 @@
+"""The report: complete, the same bytes each time, text shown as text, and a page that fits its window."""
+
+import dataclasses
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from ablations.family import Refusal
+from ablations.report import Findings, analyse, as_json, render
+from sentiment.errors import UserError
+from tests.ablations import synthetic
+
+HOSTILE = "<script>alert('x')</script><img src=http://example.invalid/x>\"'`|$x^2$" + "w" * 120
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def findings() -> Findings:
+    shapes = {
+        "baseline": {"validation": (0.30, 0.26, 0.29)},
+        "baseline_early_stopping": {"validation": (0.30, 0.27, 0.33)},
+        "baseline_lr5e-5_bs32": {"accuracy": (0.6, 0.5, 0.5)},
+    }
+    made = synthetic.family({"baseline": 0.87, "baseline_bs32": 0.80, "baseline_lr5e-5_bs32": 0.90}, shapes=shapes)
+    by_hand = dataclasses.replace(made[0], name=HOSTILE, parameters={**made[0].parameters, "train.lr": 4e-5})
+    refused = [Refusal(f"{HOSTILE}2", f"failed {HOSTILE}"), Refusal("waiting", "is still waiting in the queue")]
+    return analyse([*made[:-1], by_hand], refused, synthetic.plan(), synthetic.baseline())
+
+
+@pytest.fixture(scope="module")
+def folder(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("report") / "ablations"
+    render(findings, made)
+    return made
+
+
+def test_files(folder: Path) -> None:
+    names = {path.name for path in folder.iterdir()}
+    figures = {"differences.png"} | {f"{what}_{over}.png" for what in ("loss", "grad_norm", "validation") for over in ("epoch", "step")}
+    assert names == {"report.md", "report.html", "report.json"} | figures
+    assert all((folder / name).read_bytes().startswith(PNG) for name in figures)
+
+
+def test_same_bytes_again(findings: Findings, folder: Path, tmp_path: Path) -> None:
+    render(findings, tmp_path / "again")
+    for path in folder.iterdir():
+        assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
+
+
+def test_json_has_what_the_page_has(findings: Findings, folder: Path) -> None:
+    content = json.loads((folder / "report.json").read_text())
+    assert [arm["name"] for arm in content["arms"]] == [arm.name for arm in findings.family.arms]
+    one = content["comparisons"][0]
+    assert one["verdict"] == "worse"
+    assert one["interval"][1] < 0
+    assert set(one) >= {"p_value", "p_value_holm", "mcnemar", "probability_of_outperforming", "minimum_detectable_effect", "loss_difference"}
+    assert content["missing"] == ["baseline_epoch6_early_stopping_patience1_keep-best_seed44"]
+    assert as_json(findings)["alpha"] == 0.05
+
+
+@pytest.mark.parametrize("name", ["report.html", "report.md"])
+def test_every_finding_is_said(folder: Path, name: str) -> None:
+    text = re.sub(r"<wbr>|\\", "", (folder / name).read_text())
+    for said in (
+        "baseline_bs32 is worse than baseline",
+        "baseline_epoch6_early_stopping_patience1_keep-best_seed44",
+        "train_loss",
+        "best_eval_loss",
+        "converging",
+        "diverging",
+        "it overfits after epoch 2",
+        "McNemar",
+        "is still waiting in the queue",
+        "dvc exp run --temp -n",
+        "They differ in train.epochs, train.early_stopping_patience, train.keep together",
+        "for these trained models",
+    ):
+        assert said in text, said
+
+
+def test_text_is_shown_as_text(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    assert "<script" not in page
+    assert page.count("<img") == page.count('<img src="data:image/png;base64,')
+    assert "&lt;script&gt;" in page
+    markdown = (folder / "report.md").read_text()
+    outside_code = re.sub(r"^~~~sh\n.*?^~~~$", "", markdown, flags=re.DOTALL | re.MULTILINE)
+    assert "<script" not in outside_code
+    assert "<img" not in outside_code
+
+
+def test_the_page_needs_no_network(folder: Path) -> None:
+    page = (folder / "report.html").read_text()
+    loads = re.findall(r"""(?:src|href)=["']?(?!data:)([^"'\s>]+)|url\(([^)]*)\)|@import""", re.sub(r"&lt;.*?&gt;", "", page))
+    assert loads == []
+    assert "default-src 'none'" in page
+
+
+def test_no_experiment_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"no finished experiment to report \(x failed\)"):
+        analyse([], [Refusal("x", "failed")], synthetic.plan(), synthetic.baseline())
+
+
+def test_one_arm_alone_is_a_report(tmp_path: Path) -> None:
+    made = [one for one in synthetic.family({}) if one.name == "baseline"]
+    render(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "one")
+    assert "Nothing is compared" in (tmp_path / "one" / "report.md").read_text()
+
+
+def test_curves_that_are_not_finite_are_drawn(tmp_path: Path) -> None:
+    made = synthetic.family({})
+    broken = dataclasses.replace(
+        made[0].curves, loss=np.full_like(made[0].curves.loss, np.nan), validation_loss=np.full_like(made[0].curves.validation_loss, np.nan)
+    )
+    made[0] = dataclasses.replace(made[0], curves=broken, metrics={**made[0].metrics, "train_loss": None, "eval_loss": None})
+    render(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "broken")
+    assert "diverging" in (tmp_path / "broken" / "report.md").read_text()
+
+
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@pytest.mark.parametrize("width", [360, 390, 768, 1280])
+def test_the_page_fits_its_window(folder: Path, tmp_path: Path, width: int) -> None:
+    """No sideways scrolling: the page is laid out in a frame of that width and says what sticks out."""
+    script = (
+        "<script>addEventListener('load',()=>{const w=document.documentElement.clientWidth;"
+        "const out=[...document.querySelectorAll('body *')].filter(e=>!e.closest('.scroll,pre')&&e.getBoundingClientRect().right>w+1);"
+        "parent.document.title='width '+w+' scroll '+document.documentElement.scrollWidth+' out '+out.map(e=>e.tagName).join()})</script>"
+    )
+    page = re.sub(r"<meta http-equiv=.*?>", "", (folder / "report.html").read_text())
+    frame = page.replace("</body>", f"{script}</body>").replace("&", "&amp;").replace('"', "&quot;")
+    (tmp_path / "frame.html").write_text(
+        f'<!doctype html><body style="margin:0"><iframe srcdoc="{frame}" style="width:{width}px;height:800px;border:0">'
+    )
+    command = [
+        str(CHROMIUM),
+        *"--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split(),
+        *"--disable-component-update --disable-sync --hide-scrollbars --window-size=1400,900 --virtual-time-budget=3000 --dump-dom".split(),
+        f"--user-data-dir={tmp_path / 'profile'}",
+        (tmp_path / "frame.html").as_uri(),
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+    title = re.search(r"<title>(width .*?)</title>", shown)
+    assert title is not None
+    assert title[1].strip() == f"width {width} scroll {width} out"

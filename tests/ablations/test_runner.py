@@ -1,0 +1,279 @@
+"""The runner over DVC's real queue, on a pipeline whose training takes a second: killed, interrupted, failing, called again."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from ablations.runner import share_out
+from sentiment.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+TOY = Path(__file__).parent / "toy"
+PLAN = {
+    "seeds": [42],
+    "margin": 0.01,
+    "arms": {"baseline": {"set": {}}, "baseline_bs32": {"against": "baseline", "set": {"train.batch_size": 32}}},
+}
+NAMES = ["baseline", "baseline_bs32"]
+
+
+class Toy:
+    """A repository with the toy pipeline, and what is asked of it."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        keep = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "OMP_", "SENTIMENT_"))}
+        self.environment = {**keep, "OMP_NUM_THREADS": "1", "TOY_SECONDS": "0.3", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{keep['PATH']}"}
+        for folder in ("sentiment", "ablations"):
+            shutil.copytree(ROOT / folder, root / folder, ignore=shutil.ignore_patterns("__pycache__"))
+        for folder in ("stages", "data", "reports"):
+            (root / folder).mkdir()
+        for name in ("params.yaml", ".gitignore", ".dvcignore"):
+            shutil.copy(ROOT / name, root / name)
+        for name in ("prepare", "split"):
+            shutil.copy(ROOT / "stages" / f"{name}.py", root / "stages")
+        for name in ("train", "eval"):
+            shutil.copy(TOY / f"{name}.py", root / "stages")
+        (root / "stages" / "__init__.py").touch()
+        shutil.copy(TOY / "dvc.yaml", root)
+        lines = (ROOT / "data" / "reviews.jsonl").read_text().splitlines(keepends=True)[:300]
+        (root / "data" / "reviews.jsonl").write_text("".join(lines))
+        (root / "data" / ".gitignore").write_text("/prepared\n/split\n")
+        (root / "reports" / ".gitignore").write_text("/train\n/eval\n")
+        (root / "ablations.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))
+        for command in (
+            "git init -q -b main",
+            "git config user.name test",
+            "git config user.email test@example.org",
+            "dvc init -q",
+            "dvc config core.analytics false",
+            "dvc repro -q split",
+            "git add -A",
+            "git commit -qm toy",
+        ):
+            self.run(*command.split())
+
+    def run(self, *command: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(command, cwd=self.root, env={**self.environment, **environment}, capture_output=True, text=True, check=False)
+        assert not check or done.returncode == 0, done.stdout + done.stderr
+        return done
+
+    def ablations(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        return self.run(sys.executable, "-m", "ablations", *arguments, check=check, **environment)
+
+    def start(self, **environment: str) -> subprocess.Popen[str]:
+        """Start a run in a session of its own, as a terminal does."""
+        command = [sys.executable, "-m", "ablations", "run"]
+        return subprocess.Popen(
+            command,
+            cwd=self.root,
+            env={**self.environment, **environment},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    def finished(self) -> list[str]:
+        lines = self.run("git", "for-each-ref", "--format=%(refname)", "refs/exps").stdout.splitlines()
+        return sorted(line.split("/")[-1] for line in lines if len(line.split("/")[2]) == 2)
+
+    def trainings(self) -> list[str]:
+        started = self.root / ".checkpoints" / "started.txt"
+        return [line.split()[0] for line in started.read_text().splitlines()] if started.exists() else []
+
+    def worker(self) -> int:
+        return int(json.loads((self.root / ".dvc/tmp/exps/celery/dvc-exp-worker-1.json").read_text())["pid"])
+
+    def wait(self, condition: Callable[[], bool], seconds: float = 60) -> None:
+        until = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < until, "waited in vain"
+            time.sleep(0.1)
+
+    def end(self) -> None:
+        """End what still works in this repository."""
+        for process in psutil.process_iter():
+            try:
+                if Path(process.cwd()).is_relative_to(self.root):
+                    process.kill()
+            except (psutil.Error, OSError):
+                continue
+
+
+@pytest.fixture
+def toy(tmp_path: Path) -> Iterator[Toy]:
+    root = tmp_path / "toy"
+    root.mkdir()
+    made = Toy(root)
+    yield made
+    made.end()
+
+
+def test_run_report_and_run_again(toy: Toy) -> None:
+    assert "2 of 2 experiments to run" in toy.ablations("run", "--dry-run").stdout
+    assert toy.trainings() == []
+    toy.ablations("run")
+    assert toy.finished() == NAMES
+    assert sorted(toy.trainings()) == NAMES
+
+    start = time.monotonic()
+    again = toy.ablations("run")
+    assert time.monotonic() - start < 15
+    assert "nothing to run" in again.stdout
+    assert sorted(toy.trainings()) == NAMES
+    assert toy.run("git", "status", "--short").stdout == ""
+
+    # By hand, and one that failed: the one is an arm of its own, the other left out.
+    toy.run("dvc", "exp", "run", "--temp", "-n", "by-hand", "-S", "train.lr=5e-5")
+    (toy.root / "toy-fails").write_text("16 1")
+    toy.run("dvc", "exp", "run", "--queue", "-n", "failing", "-S", "train.batch_size=16")
+    toy.run("dvc", "queue", "start")
+    toy.wait(lambda: "Failed" in toy.run("dvc", "queue", "status").stdout)
+    toy.wait(lambda: not psutil.pid_exists(toy.worker()))  # or it would take up the next one
+    toy.run("dvc", "exp", "run", "--queue", "-n", "waiting", "-S", "train.batch_size=64")
+    told = toy.ablations("report").stdout
+    assert "baseline_bs32 against baseline" in told
+    report = json.loads((toy.root / "reports/ablations/report.json").read_text())
+    assert [(arm["name"], arm["against"]) for arm in report["arms"]] == [("baseline", None), ("baseline_bs32", "baseline"), ("by-hand", "baseline")]
+    assert {one["name"]: one["reason"] for one in report["refused"]} == {"failing": "failed", "waiting": "is still waiting in the queue"}
+    assert report["missing"] == []
+
+    told = toy.ablations("run", "--dry-run").stdout
+    assert "0 of 2 experiments to run" in told
+
+
+def test_results_of_other_threads_are_made_again_where_they_must_be(toy: Toy) -> None:
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core")
+
+    def plan(**arms: dict[str, int]) -> None:
+        made = {"baseline": {"set": {}}, **{name: {"against": "baseline", "set": change} for name, change in arms.items()}}
+        (toy.root / "ablations.yaml").write_text(yaml.safe_dump({"seeds": [42], "margin": 0.01, "arms": made}, sort_keys=False))
+
+    def started() -> list[str]:
+        return (toy.root / ".checkpoints" / "started.txt").read_text().splitlines()
+
+    plan()
+    toy.ablations("run")
+    plan(longer={"train.epochs": 4})
+    del toy.environment["OMP_NUM_THREADS"]
+    toy.ablations("run")  # goes on with the one thread of what is there
+    assert started() == ["baseline 1", "baseline_epoch4 1"]
+
+    plan(longer={"train.epochs": 4}, longest={"train.epochs": 5})
+    told = toy.ablations("run", OMP_NUM_THREADS="2").stdout
+    assert "made again, because the others run with 2 threads in bf16: baseline, baseline_epoch4 (1 threads, bf16)" in told
+    assert sorted(started()[2:]) == ["baseline 2", "baseline_epoch4 2", "baseline_epoch5 2"]
+    assert toy.finished() == ["baseline", "baseline-before1", "baseline_epoch4", "baseline_epoch4-before1", "baseline_epoch5"]
+    toy.ablations("report")
+    report = json.loads((toy.root / "reports/ablations/report.json").read_text())
+    assert [one["name"] for one in report["refused"]] == ["baseline-before1", "baseline_epoch4-before1"]
+    assert "another number of threads (1 instead of 2)" in report["refused"][0]["reason"]
+
+
+def test_failures_are_tried_again_twice_and_then_named(toy: Toy) -> None:
+    (toy.root / "toy-fails").write_text("32 1")
+    toy.ablations("run")
+    assert toy.finished() == NAMES
+    assert len(toy.trainings()) == 3
+
+    (toy.root / "stages" / "train.py").open("a").write("# edited\n")  # all of it is other code now
+    (toy.root / "toy-fails").write_text("32 99")
+    done = toy.ablations("run", check=False)
+    assert done.returncode == 1
+    missing = [line for line in done.stdout.splitlines() if line.startswith("missing: ")]
+    assert [line.split()[1] for line in missing] == ["baseline_bs32"]
+    log = Path(missing[0].split("log: ")[1].rstrip(")"))
+    assert "told to fail" in (toy.root / log).read_text()
+    assert "1 of 2 experiments are missing after 3 tries each" in done.stderr
+    assert toy.trainings()[3:].count("baseline_bs32") == 3
+    assert "baseline-before1" in toy.finished()
+
+    (toy.root / "toy-fails").unlink()
+    toy.ablations("run")
+    assert set(NAMES) <= set(toy.finished())
+
+
+def test_a_killed_worker_leaves_nothing_behind(toy: Toy) -> None:
+    run = toy.start(TOY_SECONDS="8")
+    toy.wait(lambda: bool(toy.trainings()))
+    time.sleep(2)
+    os.kill(run.pid, signal.SIGKILL)  # the terminal is lost as well
+    os.kill(toy.worker(), signal.SIGKILL)
+    time.sleep(1)
+    assert toy.finished() == []
+    toy.ablations("run")
+    assert toy.finished() == NAMES
+    assert sorted(toy.trainings()) == sorted([*NAMES, "baseline"])
+    status = toy.run("dvc", "queue", "status").stdout
+    assert status.count("Success") == 2
+    assert "Running" not in status
+    workspaces = [path for path in (toy.root / ".dvc/tmp/exps").iterdir() if path.name.startswith("tmp")]
+    toy.wait(lambda: not any(path.exists() for path in workspaces), 15)
+
+
+def test_ctrl_c_ends_the_watching_and_stop_ends_the_queue(toy: Toy) -> None:
+    run = toy.start(TOY_SECONDS="4")
+    toy.wait(lambda: bool(toy.trainings()))
+    os.kill(run.pid, signal.SIGINT)
+    told, _ = run.communicate(timeout=30)
+    assert run.returncode == 130, told
+    assert "the queue goes on by itself" in told
+    assert "Traceback" not in told
+    assert psutil.pid_exists(toy.worker())
+    toy.wait(lambda: len(toy.finished()) >= 1)
+
+    stopped = toy.ablations("stop")
+    assert "stopped" in stopped.stdout
+    time.sleep(1)
+    count = len(toy.trainings())
+    toy.ablations("run")
+    assert toy.finished() == NAMES
+    assert len(toy.trainings()) > count - 1
+
+
+def test_two_workers_share_the_cores(toy: Toy) -> None:
+    if (os.cpu_count() or 1) < 2:
+        pytest.skip("one core")
+    environment = {key: value for key, value in toy.environment.items() if key != "OMP_NUM_THREADS"}
+    done = subprocess.run(
+        [sys.executable, "-m", "ablations", "run", "--jobs", "2"], cwd=toy.root, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert toy.finished() == NAMES
+    threads = {line.split()[1] for line in (toy.root / ".checkpoints" / "started.txt").read_text().splitlines()}
+    assert threads == {str(len(os.sched_getaffinity(0)) // 2)}
+
+
+def test_an_edited_params_file_is_refused_in_words(toy: Toy) -> None:
+    text = (toy.root / "params.yaml").read_text()
+    (toy.root / "params.yaml").write_text(text.replace("lr: 2.0e-5", "lr: 5e-5"))
+    done = toy.ablations("run", check=False)
+    assert done.returncode == 1
+    assert "train.lr = 5e-05 (at HEAD 2e-05)" in done.stderr
+    assert done.stderr.count("\n") == 1
+    (toy.root / "params.yaml").write_text(text.replace("2.0e-5", "2e-05"))  # the same value, written otherwise
+    assert toy.ablations("run", "--dry-run").returncode == 0
+
+
+def test_threads_beyond_the_cores_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    cores = len(os.sched_getaffinity(0))
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    assert "OMP_NUM_THREADS" not in share_out(1).environment
+    for jobs in (0, cores + 1):
+        with pytest.raises(UserError, match=f"--jobs {jobs}: this machine has {cores} cores"):
+            share_out(jobs)
+    monkeypatch.setenv("OMP_NUM_THREADS", str(cores))
+    with pytest.raises(UserError, match="more threads than"):
+        share_out(2) if cores > 1 else share_out(1) and share_out(2)

@@ -1,0 +1,86 @@
+"""A stand-in for the train stage: the same files, made up in a second or so.
+
+TOY_SECONDS says how long it pretends to work; the file toy-fails in the main checkout, how many
+more trainings whose batch size it names are to fail: `32 1`.
+"""
+
+import os
+import signal
+import time
+
+import numpy as np
+
+from sentiment import paths
+from sentiment.checkpoints import checkpoint_folder, fingerprint
+from sentiment.console import say
+from sentiment.errors import Interrupted, UserError, run_main
+from sentiment.files import replacing, write_json, write_text, write_tsv
+from sentiment.parameters import load_parameters
+
+
+def fail_if_told(batch_size: int) -> None:
+    order = paths.main_root() / "toy-fails"
+    if not order.exists():
+        return
+    wanted, times = order.read_text().split()
+    if int(wanted) == batch_size and int(times) > 0:
+        order.write_text(f"{wanted} {int(times) - 1}")
+        raise UserError("told to fail")
+
+
+def stop(*_: object) -> None:
+    raise Interrupted("saved")
+
+
+def main() -> None:
+    params = load_parameters(paths.PARAMS)
+    train, seed = params.train, params.seed
+    signal.signal(signal.SIGTERM, stop)
+    seconds = float(os.environ.get("TOY_SECONDS", "0"))
+    rng = np.random.default_rng([seed, train.batch_size, train.epochs, int(train.lr * 1e7)])
+    name = fingerprint("train", [paths.SPLIT / "train.parquet"], {"train": train.model_dump(), "seed": seed})
+    with checkpoint_folder(name) as folder:
+        with (folder.parent / "started.txt").open("a") as file:
+            file.write(f"{os.environ.get('DVC_EXP_NAME')} {os.environ.get('OMP_NUM_THREADS')}\n")
+        fail_if_told(train.batch_size)
+        per_epoch = 240 // train.batch_size
+        steps = np.arange(1, per_epoch * train.epochs + 1)
+        loss = 0.1 + 0.6 * np.exp(-3 * steps / steps[-1]) + rng.normal(0, 0.05, len(steps))
+        norms = 3 * np.exp(rng.normal(0, 0.7, len(steps)))
+        for tenth in range(1, 11):
+            time.sleep(seconds / 10)
+            at = tenth * len(steps) // 10
+            say(f"train: {at}/{len(steps)}  epoch {tenth * train.epochs / 10:.2f}  loss {loss[at - 1]:.3f}")
+        with replacing(paths.CLASSIFIER) as partial:
+            partial.mkdir()
+            write_json(partial / "config.json", {"accuracy": 0.85 + 0.02 * (train.lr > 2e-5) + float(rng.normal(0, 0.01)), "seed": seed})
+        validation = [(per_epoch * epoch, float(epoch), 0.5 - 0.05 * epoch, 0.85) for epoch in range(1, train.epochs + 1)]
+        with replacing(paths.TRAIN_REPORT) as partial:
+            partial.mkdir()
+            write_tsv(
+                partial / paths.STEP_CURVE,
+                ["step", "epoch", "loss", "grad_norm", "lr"],
+                [(step, step / per_epoch, value, norm, train.lr) for step, value, norm in zip(steps, loss, norms, strict=True)],
+            )
+            write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
+            write_text(partial / "log.txt", "made up\n")
+        write_json(
+            paths.TRAIN_METRICS,
+            {
+                "train_loss": float(loss[-per_epoch:].mean()),
+                "eval_loss": validation[-1][2],
+                "best_eval_loss": validation[-1][2],
+                "best_epoch": validation[-1][1],
+                "steps": len(steps),
+                "tokens": 1000 * train.epochs,
+                "flops": 1e12 * train.epochs,
+                "grad_norm_median": float(np.median(norms)),
+                "grad_norm_p95": float(np.percentile(norms, 95)),
+                "precision": "fp32" if train.precision == "fp32" else "bf16",
+                "threads": int(os.environ.get("OMP_NUM_THREADS", "2")),
+            },
+        )
+
+
+if __name__ == "__main__":
+    run_main(main)
