@@ -8,13 +8,14 @@ from typing import Any
 import pyarrow as pa
 
 from sentiment.errors import UserError
+from sentiment.formats import PARQUET, Row, kind_of, read_rows, to_array
 from sentiment.labels import LabelCoder
-from sentiment.sources import Row, SourceFile, read_rows, to_array
-from sentiment.tables import CORE_COLUMNS
-from sentiment.text import clean
+from sentiment.sources import SourceFile
+from sentiment.tables import CORE_COLUMNS, RAW_KEY
+from sentiment.text import clean, key
 
 _BATCH_ROWS = 8192
-_CORE_TYPES = {"id": pa.string(), "text": pa.string(), "label": pa.int32(), "group": pa.string()}
+_CORE_TYPES = {"id": pa.string(), "text": pa.string(), "label": pa.int32(), "group": pa.string(), RAW_KEY: pa.uint64()}
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,8 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
     -------
     pyarrow.Table
         id (the source's own where it has a column of that name, else file stem and row number),
-        text (cleaned), label (int32), group (string; null where there is none), then the source's
+        text (cleaned), label (int32), group (string; null where there is none), the digest of the
+        text as it was before cleaning (`RAW_KEY`, not to be written out), then the source's
         other columns. One that bears a name from this list is kept as ``source_<name>``.
 
     Raises
@@ -63,7 +65,8 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
         Where a row lacks a column, a label is unknown, a group is missing, an id stands twice, or a
         column changes its type: file, line and value.
     """
-    batches = [batch for file in files for batch in _read_file(file.path, columns)]
+    coder = LabelCoder(columns.class_names)
+    batches = [batch for file in files for batch in _read_file(file.path, columns, coder)]
     try:
         table = pa.concat_tables(batches, promote_options="permissive") if batches else _empty_table()
     except pa.ArrowException as error:
@@ -80,27 +83,32 @@ def _empty_table() -> pa.Table:
     return pa.table({name: pa.array([], type=kind) for name, kind in _CORE_TYPES.items()})
 
 
-def _read_file(path: Path, columns: Columns) -> Iterator[pa.Table]:
-    coder = LabelCoder(columns.class_names)
-    core: dict[str, list[Any]] = {name: [] for name in CORE_COLUMNS}
+def _read_file(path: Path, columns: Columns, coder: LabelCoder) -> Iterator[pa.Table]:
+    core: dict[str, list[Any]] = {name: [] for name in _CORE_TYPES}
     others: dict[str, list[Any]] = {}
     numbers: list[int] = []
+    rows = 0
     for row in read_rows(path):
         where = _where(path, row)
         for name in (columns.text, columns.label, columns.group):
             if name is not None and name not in row.values:
                 raise UserError(f"{where}: no column {name!r}; found {', '.join(map(str, row.values))}")
         core["id"].append(_id(row, path))
-        core["text"].append(clean(_text(row.values[columns.text], where), columns.strip_html))
+        text = _text(row.values[columns.text], where)
+        core["text"].append(clean(text, columns.strip_html))
+        core[RAW_KEY].append(key(text))
         core["label"].append(coder.encode(row.values[columns.label], where))
         core["group"].append(_group(row.values[columns.group], columns.group, where) if columns.group else None)
         _append_others(others, row, columns, len(numbers))
         numbers.append(row.number)
         if len(numbers) == _BATCH_ROWS:
             yield _table(core, others, numbers, path)
-            core, others, numbers = {name: [] for name in CORE_COLUMNS}, {}, []
+            rows += len(numbers)
+            core, others, numbers = {name: [] for name in _CORE_TYPES}, {}, []
     if numbers:
         yield _table(core, others, numbers, path)
+    if not rows + len(numbers):
+        raise UserError(f"{path}: holds no rows: write it again, or remove it")
 
 
 def _append_others(others: dict[str, list[Any]], row: Row, columns: Columns, position: int) -> None:
@@ -115,7 +123,8 @@ def _append_others(others: dict[str, list[Any]], row: Row, columns: Columns, pos
 
 
 def _where(path: Path, row: Row) -> str:
-    return f"{path}, {'row' if path.suffix == '.parquet' else 'line'} {row.number}"
+    place = "row" if kind_of(path) == PARQUET else "text file" if path.is_dir() else "line"
+    return f"{path}, {place} {row.number}"
 
 
 def _id(row: Row, path: Path) -> str:
@@ -138,7 +147,7 @@ def _group(value: Any, column: str, where: str) -> str:
 
 
 def _table(core: dict[str, list[Any]], others: dict[str, list[Any]], numbers: list[int], path: Path) -> pa.Table:
-    arrays = {name: pa.array(core[name], type=_CORE_TYPES[name]) for name in CORE_COLUMNS}
+    arrays = {name: pa.array(core[name], type=_CORE_TYPES[name]) for name in _CORE_TYPES}
     for name, values in others.items():
         arrays[name] = to_array(values, name, numbers, path)
     return pa.table(arrays)

@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ import pyarrow.parquet as pq
 from sentiment.console import progress_bar, say
 from sentiment.errors import UserError
 from sentiment.files import replacing, write_json
+from sentiment.formats import KINDS, count_rows, kind_of, read_tables
 from sentiment.network import reachable
-from sentiment.sources import WHOLE, SourceFile, count_rows, find_files, read_tables
+from sentiment.sources import WHOLE, SourceFile, find_files
+from sentiment.tables import SPLITS
 
 DATA = Path("data")
 ORIGIN = "origin.json"
@@ -39,7 +42,8 @@ class Request:
     revision, config : str or None
         Commit, tag or branch, and configuration of a Hub dataset.
     splits : list of str or None
-        Splits of a Hub dataset to take, ``theirs`` or ``theirs=train|validation|test``; by default all.
+        Splits of a Hub dataset to take, ``theirs`` or ``theirs=train|validation|test``, or files of a
+        local folder, ``part-*.csv=train``; by default all, by their names.
     cache_dir : str or None
         Where the Hub's files are kept; by default the Hub's own cache.
     """
@@ -90,7 +94,7 @@ def fetch(request: Request) -> Path:
 
 
 def _default_name(source: str, local: Path) -> str:
-    return local.resolve().stem if local.exists() else source.rstrip("/").split("/")[-1]
+    return local.resolve().name.split(".")[0] if local.exists() else source.rstrip("/").split("/")[-1]
 
 
 def _check_name(name: str) -> str:
@@ -107,15 +111,33 @@ def _check_repository(folder: Path) -> None:
 
 
 def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]:
-    for option in ("revision", "config", "splits", "cache_dir"):
+    for option in ("revision", "config", "cache_dir"):
         if getattr(request, option) is not None:
             raise UserError(f"--{option.replace('_', '-')} is for a dataset of the Hub; {source} is a local one")
-    files, ignored = find_files(source)
+    files, ignored = find_files(source, str(source)) if request.splits is None else (_named_files(source, request.splits), [])
     for path in ignored:
-        say(f"fetch: {path.name} belongs to none of train, validation, test: left out")
+        say(f"fetch: {path.relative_to(source)} belongs to none of train, validation, test: left out")
     for split in dict.fromkeys(file.split for file in files):
         _write_split([file for file in files if file.split == split], target / f"{WHOLE if split == WHOLE else split}.parquet")
     return {"source": source.name}
+
+
+def _named_files(source: Path, splits: list[str]) -> list[SourceFile]:
+    files: list[SourceFile] = []
+    for item in splits:
+        pattern, _, ours = item.partition("=")
+        ours = ours or pattern
+        if ours not in SPLITS or not source.is_dir():
+            raise UserError(
+                f"--split {item}: for a local folder write FILES=train, FILES=validation or FILES=test, FILES a name or a pattern like 'part-*.csv'"
+            )
+        found = sorted(path for path in source.glob(pattern) if kind_of(path) or path.is_dir())
+        if not found:
+            raise UserError(f"--split {item}: {source} has no file {pattern} of a known kind ({', '.join(KINDS)})")
+        files.extend(SourceFile(path, ours) for path in found)
+    if doubled := [path for path, count in Counter(file.path for file in files).items() if count > 1]:
+        raise UserError(f"--split: {doubled[0]} would stand in two splits")
+    return files
 
 
 def _write_split(files: list[SourceFile], target: Path) -> None:

@@ -17,6 +17,7 @@ class LabelCoder:
     def __init__(self, class_names: list[str]) -> None:
         self._class_names = class_names
         self._codes = {name: index for index, name in enumerate(class_names)}
+        self._first: tuple[Any, str] | None = None
 
     def encode(self, value: Any, where: str) -> int:
         """Return the index of a label.
@@ -31,8 +32,13 @@ class LabelCoder:
         Raises
         ------
         UserError
-            Where it is none of these: the value, where it stands, and what is allowed.
+            Where it is none of these (the value, where it stands, and what is allowed), or a number
+            where earlier ones were text, or the other way round.
         """
+        self._first = self._first or (value, where)
+        if isinstance(value, str) != isinstance(self._first[0], str):
+            first, there = self._first
+            raise UserError(f"{where}: label {value!r} is {_kind(value)} where {there} has {first!r}, which is {_kind(first)}: write all in one way")
         if isinstance(value, str):
             if value in self._codes:
                 return self._codes[value]
@@ -45,3 +51,7 @@ class LabelCoder:
             return value
         names = ", ".join(f"{index} ({name})" for index, name in enumerate(self._class_names))
         raise UserError(f"{where}: label {value!r} is none of {names}: correct it, or set prepare.class_names")
+
+
+def _kind(value: Any) -> str:
+    return "text" if isinstance(value, str) else f"a {type(value).__name__}"

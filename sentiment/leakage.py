@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sentiment.tables import iterate
+from sentiment.tables import RAW_KEY, iterate
 from sentiment.text import key, normalise
 
 
@@ -33,7 +33,7 @@ class Keys:
     Attributes
     ----------
     exact, normalised : ndarray of uint64
-        Digests of the cleaned and of the normalised text.
+        Digests of the text as the source has it (as far as that is known) and of the normalised one.
     labels : ndarray of int
         Class indices.
     groups : ndarray of uint64 or None
@@ -50,12 +50,13 @@ class Keys:
 
 
 def keys_of(table: pa.Table) -> Keys:
-    """Compute the digests by which rows are compared, from the columns text, label and group."""
+    """Compute the digests by which rows are compared, from the columns text, label, group and, where it is there, `RAW_KEY`."""
+    raw = table.column(RAW_KEY).to_numpy() if RAW_KEY in table.column_names else None
     exact = np.empty(table.num_rows, dtype=np.uint64)
     normalised = np.empty(table.num_rows, dtype=np.uint64)
     empty = np.zeros(table.num_rows, dtype=bool)
     for index, text in enumerate(iterate(table, "text")):
-        exact[index] = key(text)
+        exact[index] = key(text) if raw is None else raw[index]
         normalised[index] = key(normalise(text))
         empty[index] = not text
     groups = None

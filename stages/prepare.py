@@ -21,7 +21,7 @@ from sentiment.leakage import Keys, Reason, clean_split, give_way, keys_of, repe
 from sentiment.near_duplicates import find_pairs
 from sentiment.parameters import PrepareParameters, load_parameters
 from sentiment.sources import find_files
-from sentiment.tables import iterate, write_table
+from sentiment.tables import RAW_KEY, iterate, labels_of, write_table
 
 Reasons = npt.NDArray[np.int8]
 
@@ -45,7 +45,7 @@ def prepare(settings: PrepareParameters) -> tuple[dict[str, pa.Table], dict[str,
     ignored : list of Path
         Files of the source that belong to no split.
     """
-    files, ignored = find_files(Path(settings.source))
+    files, ignored = find_files(Path(settings.source), f"prepare.source = {settings.source}")
     columns = Columns(settings.text_column, settings.label_column, settings.group_column, settings.class_names, settings.strip_html)
     splits = sorted({file.split for file in files})
     tables = {split: read_corpus([file for file in files if file.split == split], columns) for split in splits}
@@ -63,6 +63,7 @@ def prepare(settings: PrepareParameters) -> tuple[dict[str, pa.Table], dict[str,
     for split in splits:
         if not (reasons[split] == Reason.KEPT).any():
             raise UserError(f"prepare.source = {settings.source}: no rows left in the {split} split ({_summary(reasons[split])})")
+    _check_classes(tables, reasons, settings.class_names)
     return tables, reasons, keys, ignored
 
 
@@ -110,7 +111,7 @@ def main() -> None:
     with replacing(paths.PREPARED) as folder:
         folder.mkdir()
         for split, table in tables.items():
-            write_table(table.filter(pa.array(reasons[split] == Reason.KEPT)), folder / f"{split}.parquet")
+            write_table(table.drop_columns(RAW_KEY).filter(pa.array(reasons[split] == Reason.KEPT)), folder / f"{split}.parquet")
     counts = report(reasons, keys, ignored)
     write_json(paths.PREPARE_METRICS, counts)
     say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({_summary(np.concatenate(list(reasons.values())))})")
@@ -122,6 +123,16 @@ def _check_ids(tables: dict[str, pa.Table]) -> None:
         for name in iterate(table, "id"):
             if owners.setdefault(name, split) != split:
                 raise UserError(f"the id {name!r} stands in the {owners[name]} and the {split} split: ids must be unique")
+
+
+def _check_classes(tables: dict[str, pa.Table], reasons: dict[str, Reasons], class_names: list[str]) -> None:
+    learned = "train" if "train" in tables else "all"
+    rows = {split: np.bincount(labels_of(table)[reasons[split] == Reason.KEPT], minlength=len(class_names)) for split, table in tables.items()}
+    for index, name in enumerate(class_names):
+        elsewhere = [f"{rows[split][index]} in {split}" for split in tables if split != learned and rows[split][index]]
+        if not rows[learned][index]:
+            found = f" (but {', '.join(elsewhere)})" if elsewhere else ""
+            raise UserError(f"class {name!r} has no row to learn from{found}: add some, or take it out of prepare.class_names")
 
 
 def _summary(reasons: Reasons) -> str:

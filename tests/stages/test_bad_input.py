@@ -1,5 +1,6 @@
 """What a user can get wrong: one clear line, exit status 1, and nothing written or touched."""
 
+import gzip
 import json
 import os
 import subprocess
@@ -90,13 +91,15 @@ BAD_SOURCES = [
     (with_row(3, {"label": 1, "film": "a"}), ["line 3: no column 'text'"]),
     (with_row(3, {"text": "x", "label": 1}), ["line 3: no column 'film'"]),
     (with_row(9, {"text": "x", "label": 7, "film": "a"}), ["line 9: label 7 is none of 0 (negative), 1 (positive)"]),
-    (with_row(9, {"text": "x", "label": "great", "film": "a"}), ["line 9", "great"]),
+    (with_row(1, {"text": "x", "label": "great", "film": "a"}), ["line 1: label 'great' is none of"]),
     (with_row(9, {"text": "x", "label": 0.5, "film": "a"}), ["line 9", "0.5"]),
     (with_row(9, {"text": "x", "label": None, "film": "a"}), ["line 9"]),
     (with_row(9, {"text": 12, "label": 1, "film": "a"}), ["line 9: the text is 12"]),
     (with_row(9, {"text": "x", "label": 1, "film": None}), ["line 9: no value in the group column 'film'"]),
     (lines([{"text": " <br /> ", "label": 1, "film": "a"}]), ["no rows left"]),
-    ("", ["no rows left"]),
+    ("", ["data/source.jsonl: holds no rows"]),
+    (with_row(9, {"text": "x", "label": "1", "film": "a"}), ["line 9: label '1' is text where data/source.jsonl, line 1 has 0"]),
+    (with_row(2, {"text": "x", "label": 1, "film": "a", "id": "source-000001"}), ["the id 'source-000001' stands twice"]),
 ]
 
 
@@ -109,13 +112,63 @@ def test_a_source_that_cannot_be_used(workspace: Workspace, content: str, expect
 
 def test_bytes_that_are_not_utf_8(workspace: Workspace) -> None:
     workspace.write("data/source.jsonl", lines(GOOD[:2]).encode() + b'{"text": "caf\xe9", "label": 1, "film": "a"}\n')
-    workspace.refused("prepare", "data/source.jsonl, line 3: not UTF-8 (byte 14")
+    offset = len(lines(GOOD[:2])) + 13
+    workspace.refused("prepare", f"data/source.jsonl, line 3: not UTF-8 (byte {offset} of the file)")
 
 
 def test_a_csv_with_a_row_of_another_width(workspace: Workspace) -> None:
     workspace.write("data/source.csv", "text,label,film\nfine,1,a\nshort,0\n")
     workspace.set("prepare", source="data/source.csv")
     workspace.refused("prepare", "data/source.csv, line 3: 2 cells where the header has 3")
+
+
+def test_a_csv_with_a_quote_that_is_never_closed(workspace: Workspace) -> None:
+    workspace.write("data/source.csv", 'text,label,film\nfine,1,a\n"never closed,0,b\nfine,1,c\n')
+    workspace.set("prepare", source="data/source.csv")
+    workspace.refused("prepare", "data/source.csv, line 3: broken csv")
+
+
+def test_a_single_line_of_100_mb(workspace: Workspace) -> None:
+    workspace.write("data/source.jsonl", b'[{"text": "' + b"x" * 100_000_000 + b'"}]')
+    workspace.refused("prepare", "data/source.jsonl, line 1: longer than 16 MiB", "one JSON array?")
+
+
+def test_a_compressed_file_that_is_damaged(workspace: Workspace) -> None:
+    whole = gzip.compress(lines(GOOD).encode())
+    for content in (whole[:-20], b"no gzip at all"):
+        workspace.write("data/source.jsonl.gz", content)
+        workspace.set("prepare", source="data/source.jsonl.gz")
+        workspace.refused("prepare", "data/source.jsonl.gz: cannot be decompressed")
+
+
+def test_shards_of_different_columns_or_without_rows(workspace: Workspace) -> None:
+    workspace.set("prepare", source="data/shards")
+    workspace.write("data/shards/train-0.jsonl", lines(GOOD))
+    workspace.write("data/shards/train-1.jsonl", lines([{"review": "x", "label": 1, "film": "a"}]))
+    workspace.refused("prepare", "data/shards/train-1.jsonl, line 1: no column 'text'; found review, label, film")
+    workspace.write("data/shards/train-1.jsonl", lines([{**GOOD[0], "rating": "ten"}]))
+    workspace.write("data/shards/train-2.jsonl", lines([{**GOOD[0], "rating": 10}]))
+    workspace.refused("prepare", "data/shards", "rating")
+    workspace.write("data/shards/train-1.jsonl", "")
+    workspace.refused("prepare", "data/shards/train-1.jsonl: holds no rows")
+
+
+def test_a_class_that_stands_in_test_alone(workspace: Workspace) -> None:
+    workspace.write("data/folder/train.jsonl", lines([row for row in GOOD if row["label"] == 0]))
+    workspace.write("data/folder/test.jsonl", lines([{"text": f"test {n}", "label": n % 2, "film": f"t{n}"} for n in range(6)]))
+    workspace.set("prepare", source="data/folder")
+    workspace.refused("prepare", "class 'positive' has no row to learn from (but 3 in test)")
+
+
+def test_symbolic_links_that_lead_nowhere_or_in_a_circle(workspace: Workspace) -> None:
+    workspace.write("data/folder/train.jsonl", lines(GOOD))
+    workspace.set("prepare", source="data/folder")
+    loop = workspace.root / "data/folder/loop"
+    loop.symlink_to(loop)
+    workspace.refused("prepare", "data/folder/loop: a symbolic link that leads nowhere or in a circle")
+    loop.unlink()
+    loop.symlink_to(workspace.root / "data/folder", target_is_directory=True)
+    workspace.refused("prepare", "data/folder/loop: a symbolic link to a folder, which is not followed")
 
 
 def test_a_missing_source(workspace: Workspace) -> None:
