@@ -10,8 +10,9 @@ import pyarrow as pa
 from sentiment.errors import UserError
 from sentiment.formats import PARQUET, Row, kind_of, read_rows, to_array
 from sentiment.labels import LabelCoder
+from sentiment.leakage import RAW_KEY
 from sentiment.sources import SourceFile
-from sentiment.tables import CORE_COLUMNS, RAW_KEY
+from sentiment.tables import CORE_COLUMNS
 from sentiment.text import clean, key
 
 _BATCH_ROWS = 8192

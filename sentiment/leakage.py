@@ -7,8 +7,10 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sentiment.tables import RAW_KEY, iterate
+from sentiment.tables import iterate
 from sentiment.text import key, normalise
+
+RAW_KEY = "raw_key"  # a column: the digest of each text as it was before cleaning
 
 
 class Reason(IntEnum):

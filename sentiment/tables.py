@@ -10,7 +10,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 CORE_COLUMNS = ("id", "text", "label", "group")
-RAW_KEY = "raw_key"
 SPLITS = ("train", "validation", "test")
 
 

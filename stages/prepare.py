@@ -17,11 +17,11 @@ from sentiment.console import say
 from sentiment.corpus import Columns, read_corpus
 from sentiment.errors import UserError, run_main
 from sentiment.files import replacing, write_json
-from sentiment.leakage import Keys, Reason, clean_split, give_way, keys_of, repeats
+from sentiment.leakage import RAW_KEY, Keys, Reason, clean_split, give_way, keys_of, repeats
 from sentiment.near_duplicates import find_pairs
 from sentiment.parameters import PrepareParameters, load_parameters
 from sentiment.sources import find_files
-from sentiment.tables import RAW_KEY, iterate, labels_of, write_table
+from sentiment.tables import iterate, labels_of, write_table
 
 Reasons = npt.NDArray[np.int8]
 
