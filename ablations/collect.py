@@ -121,11 +121,12 @@ class _Files:
 
     def read(self, path: str) -> bytes:
         from dvc.exceptions import DvcException
+        from dvc_data.index import DataIndexDirError
 
         try:
             content = self._system.read_bytes(path)
-        except (OSError, DvcException):
-            raise _Unreadable(f"{path} is neither in the cache nor on a remote: `dvc exp pull REMOTE {self._name}`") from None
+        except (OSError, DvcException, DataIndexDirError):
+            raise _Unreadable(f"{path} is neither in the cache nor on a remote: `dvc exp pull origin {self._name}` fetches it") from None
         return bytes(content)
 
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ablations.bootstrap import Degrees, Estimate, Variance, detectable, estimate, make_units, resample_means
 from ablations.experiments import Experiment
-from ablations.statistics import McNemar, Step, holm, mcnemar, pooled_seed_variance, probability_of_outperforming, varies_like_the_others
+from ablations.statistics import McNemar, Step, holm, mcnemar, pooled_seed_variance, probability_of_outperforming, varies_like_the_others, varies_most
 
 Floats = npt.NDArray[np.float64]
 
@@ -104,6 +104,19 @@ class Comparison:
     disagreement: float
     verdict: Verdict
     needed: Needed | None
+
+
+@dataclass(frozen=True)
+class _Pool:
+    """The variance over seeds that arms share: of one seed's difference, with its degrees of freedom.
+
+    `left_out` are arms that vary more; `size` tells which of two pools rests on more trainings.
+    """
+
+    variance: float
+    degrees: float
+    left_out: frozenset[str]
+    size: int
 
 
 @dataclass(frozen=True)
@@ -214,31 +227,37 @@ class TestBench:
     def _common(self, arm: str, against: str) -> list[int]:
         return sorted(set(self.seeds(arm)) & set(self.seeds(against)))
 
-    def _pool(self, pairs: Sequence[tuple[str, str]], offset: int) -> tuple[float, float, int] | None:
-        """Return the pooled variance of a mean difference over seeds, its degrees of freedom and its number of seeds.
+    def _pool(self, pairs: Sequence[tuple[str, str]], offset: int) -> _Pool | None:
+        """Pool the variance over seeds, but for arms that vary more than the others.
 
         An arm with few seeds would leave all others no more than these: of the ways to leave such arms out, the one
         with most degrees of freedom is taken.
         """
         arms = sorted({name for pair in pairs for name in pair}, key=lambda arm: (-len(self.seeds(arm)), arm))
-        best: tuple[float, float, int] | None = None
+        best: _Pool | None = None
         for count in range(3, len(arms) + 1):
             seeds = sorted(set.intersection(*(set(self.seeds(arm)) for arm in arms[:count])))
             table = np.array([[self._means[self._columns[arm, seed] + offset] for seed in seeds] for arm in arms[:count]]).reshape(count, len(seeds))
+            names = arms[:count]
+            left_out: set[str] = set()
+            while (most := varies_most(table)) is not None:
+                left_out.add(names[most])
+                names = names[:most] + names[most + 1 :]
+                table = np.delete(table, most, axis=0)
             pooled = pooled_seed_variance(table)
-            if pooled is not None and (best is None or pooled[1] > best[1]):
-                best = (*pooled, len(seeds))
+            if pooled is not None and (best is None or len(seeds) * (count - 1) > best.size):
+                best = _Pool(pooled[0] * len(seeds), pooled[1], frozenset(left_out), len(seeds) * (count - 1))
         return best
 
-    def _difference(self, arm: str, against: str, seeds: list[int], offset: int, pool: tuple[float, float, int] | None) -> tuple[Estimate, bool]:
+    def _difference(self, arm: str, against: str, seeds: list[int], offset: int, pool: _Pool | None) -> tuple[Estimate, bool]:
         weights = self._pair_weights(arm, against, seeds, offset)
         own = self._estimate(weights)
-        if pool is None or len(seeds) < 2:
+        if pool is None or len(seeds) < 2 or {arm, against} & pool.left_out:
             return own, False
-        variance, degrees = pool[0] * pool[2] / len(seeds), pool[1]
-        if not varies_like_the_others(own.variance.seeds, own.degrees.seeds, variance, degrees):
+        variance = pool.variance / len(seeds)
+        if not varies_like_the_others(own.variance.seeds, own.degrees.seeds, variance, pool.degrees):
             return own, False
-        return self._estimate(weights, (variance, degrees)), True
+        return self._estimate(weights, (variance, pool.degrees)), True
 
     def _pair_weights(self, arm: str, against: str, seeds: list[int], offset: int) -> Floats:
         return self._weights([(self._columns[arm, seed] + offset, 1.0), (self._columns[against, seed] + offset, -1.0)] for seed in seeds)

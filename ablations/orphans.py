@@ -17,6 +17,7 @@ from sentiment.files import write_text
 _WORKERS = Path(".dvc/tmp/exps/celery")
 _WORKSPACES = Path(".dvc/tmp/exps")
 _TIME_TO_SAVE_SECONDS = 90.0  # a stage that is told to stop saves a checkpoint after its current step
+_TIME_TO_END_SECONDS = 10.0
 _TIME_TO_COLLECT_SECONDS = 2.0
 
 
@@ -31,6 +32,33 @@ def live_workers() -> list[int]:
         if _is_worker(pid):
             found.append(pid)
     return found
+
+
+def worker_threads() -> set[str]:
+    """Return the OMP_NUM_THREADS that live workers were started with; empty strings where it was not set."""
+    found = set()
+    for pid in live_workers():
+        try:
+            found.add(psutil.Process(pid).environ().get("OMP_NUM_THREADS", ""))
+        except (psutil.Error, OSError):
+            continue
+    return found
+
+
+def end_workers() -> None:
+    """End workers that have nothing to do; one that is at work loses its experiment, which becomes an orphan."""
+    workers = []
+    for pid in live_workers():
+        try:
+            workers.append(psutil.Process(pid))
+        except psutil.Error:
+            continue
+    for worker in workers:
+        _quietly(worker.terminate)
+    _, left = psutil.wait_procs(workers, timeout=_TIME_TO_END_SECONDS)
+    for worker in left:
+        _quietly(worker.kill)
+    psutil.wait_procs(left, timeout=_TIME_TO_END_SECONDS)
 
 
 def is_orphan(row: Row) -> bool:

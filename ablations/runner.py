@@ -24,6 +24,8 @@ _FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
 _LOOK_EVERY_SECONDS = 2.0
 _ASK_DVC_EVERY_SECONDS = 20.0
+_TIME_TO_END_SECONDS = 20.0
+_STALLED_SECONDS = 60.0
 _LOG_TAIL_BYTES = 4096
 _THREADS_VARIABLE = "OMP_NUM_THREADS"
 _SHARED_STAGES = ("split",)
@@ -111,6 +113,10 @@ def stop() -> None:
     running = [row for row in unfinished(head()) if row.state == "running"]
     for row in running:
         orphans.end(row.root)
+    until = time.monotonic() + _TIME_TO_END_SECONDS
+    while orphans.live_workers() and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_SECONDS / 4)
+    orphans.end_workers()
     say(f"stopped {len(running)} running experiments; `python -m ablations run` goes on from where they were")
 
 
@@ -185,6 +191,8 @@ class _Runner:
         self._tries = {point.name: _Tries() for point in points}
         self._forced: set[str] = set()
         self._head = head()
+        self._moving_at = time.monotonic()
+        self._done_before = 0
 
     def run(self) -> None:
         dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
@@ -194,6 +202,7 @@ class _Runner:
             return
         self._adapt_threads(found)
         found = self._refuse_other_machines(found)
+        self._take_over_workers()
         say(f"{len(self._points) - len(found.done)} of {len(self._points)} experiments to run, {self._workers.jobs} at a time")
         epochs = [int(point.parameters["train.epochs"]) for point in self._points]
         with progress_bar("epochs", sum(epochs)) as bar:
@@ -218,6 +227,17 @@ class _Runner:
         (count,) = threads
         if 0 < count * self._workers.jobs <= _cores():
             self._workers = Workers(self._workers.jobs, {**self._workers.environment, _THREADS_VARIABLE: str(count)})
+
+    def _take_over_workers(self) -> None:
+        """Have no worker of an earlier call train with another number of threads."""
+        wanted = self._workers.environment.get(_THREADS_VARIABLE, "")
+        if orphans.worker_threads() <= {wanted}:
+            return
+        if any(row.state == "running" and not orphans.is_orphan(row) for row in unfinished(self._head)):
+            raise UserError(
+                "a queue worker with another number of threads is at work: let it end, or end it with `python -m ablations stop`, and run this again"
+            )
+        orphans.end_workers()
 
     def _refuse_other_machines(self, found: Survey) -> Survey:
         """Count what was made with other threads or precision as not done: it could not be compared."""
@@ -278,8 +298,20 @@ class _Runner:
                 self._queue(point)
                 tries.queued += 1
             state.open.append(point)
+        self._check_stall(state)
         if state.open and len(orphans.live_workers()) < self._workers.jobs:
             dvc("queue", "start", "-j", str(self._workers.jobs), environment=self._workers.environment, output=_FOLDER / "queue.log")
+
+    def _check_stall(self, state: _State) -> None:
+        """End workers that live and take nothing up, as one that was told to stop now and then does."""
+        running = any(row.state == "running" for row in state.rows.values())
+        now = time.monotonic()
+        if running or not state.open or not orphans.live_workers() or len(state.survey.done) != self._done_before:
+            self._moving_at, self._done_before = now, len(state.survey.done)
+        elif now - self._moving_at > _STALLED_SECONDS:
+            say("the queue's worker takes nothing up: it is started anew")
+            orphans.end_workers()
+            self._moving_at = now
 
     def _queue(self, point: Point) -> None:
         here = {reference.name: reference for reference in references() if reference.baseline == self._head}

@@ -55,7 +55,7 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
     Returns
     -------
     pyarrow.Table
-        id (the source's own where it has a column of that name, else file stem and row number),
+        id (the source's own where it has a column of that name, else the file's name and row number),
         text (cleaned), label (int32), group (string; null where there is none), the digest of the
         text as it was before cleaning (`RAW_KEY`, not to be written out), then the source's
         other columns. One that bears a name from this list is kept as ``source_<name>``.
@@ -67,7 +67,7 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
         column changes its type: file, line and value.
     """
     coder = LabelCoder(columns.class_names)
-    batches = [batch for file in files for batch in _read_file(file.path, columns, coder)]
+    batches = [batch for file in files for batch in _read_file(file, columns, coder)]
     try:
         table = pa.concat_tables(batches, promote_options="permissive") if batches else _empty_table()
     except pa.ArrowException as error:
@@ -84,17 +84,18 @@ def _empty_table() -> pa.Table:
     return pa.table({name: pa.array([], type=kind) for name, kind in _CORE_TYPES.items()})
 
 
-def _read_file(path: Path, columns: Columns, coder: LabelCoder) -> Iterator[pa.Table]:
+def _read_file(file: SourceFile, columns: Columns, coder: LabelCoder) -> Iterator[pa.Table]:
     core: dict[str, list[Any]] = {name: [] for name in _CORE_TYPES}
     others: dict[str, list[Any]] = {}
     numbers: list[int] = []
     rows = 0
+    path = file.path
     for row in read_rows(path):
         where = _where(path, row)
         for name in (columns.text, columns.label, columns.group):
             if name is not None and name not in row.values:
                 raise UserError(f"{where}: no column {name!r}; found {', '.join(map(str, row.values))}")
-        core["id"].append(_id(row, path))
+        core["id"].append(_id(row, file, where))
         text = _text(row.values[columns.text], where)
         core["text"].append(clean(text, columns.strip_html))
         core[RAW_KEY].append(key(text))
@@ -117,6 +118,8 @@ def _append_others(others: dict[str, list[Any]], row: Row, columns: Columns, pos
         if name in (columns.text, columns.label, columns.group, "id"):
             continue
         kept = f"source_{name}" if name in CORE_COLUMNS else str(name)
+        if kept != name and kept in row.values:
+            raise UserError(f"the source has the columns {name!r} and {kept!r}, and the first would be kept under the second's name: rename one")
         others.setdefault(kept, [None] * position).append(value)
     for values in others.values():
         if len(values) == position:
@@ -128,9 +131,9 @@ def _where(path: Path, row: Row) -> str:
     return f"{path}, {place} {row.number}"
 
 
-def _id(row: Row, path: Path) -> str:
+def _id(row: Row, file: SourceFile, where: str) -> str:
     value = row.values.get("id")
-    return str(value) if value is not None else f"{path.stem}-{row.number:06d}"
+    return _whole(str(value), "id", where) if value is not None else f"{file.name or file.path.stem}-{row.number:06d}"
 
 
 def _text(value: Any, where: str) -> str:
@@ -138,13 +141,22 @@ def _text(value: Any, where: str) -> str:
         return ""
     if not isinstance(value, str):
         raise UserError(f"{where}: the text is {value!r}, not a string")
+    return _whole(value, "text", where)
+
+
+def _whole(value: str, what: str, where: str) -> str:
+    # JSON can spell half of a character outside the basic plane ("\\ud83d"), which no encoding can write.
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError as error:
+        raise UserError(f"{where}: the {what} holds half a character ({value[error.start]!r}): an emoji was cut in two; remove it") from None
     return value
 
 
 def _group(value: Any, column: str, where: str) -> str:
     if value is None or value == "":
         raise UserError(f"{where}: no value in the group column {column!r}: give every row one, or set prepare.group_column to null")
-    return str(value)
+    return _whole(str(value), "group", where)
 
 
 def _table(core: dict[str, list[Any]], others: dict[str, list[Any]], numbers: list[int], path: Path) -> pa.Table:

@@ -79,7 +79,11 @@ def load_tokenizer(encoder: Encoder) -> Any:
     """Load the encoder's fast tokenizer."""
     from transformers import AutoTokenizer
 
-    return _from_hub_or_folder(encoder, AutoTokenizer, {})
+    tokenizer = _from_hub_or_folder(encoder, AutoTokenizer, {})
+    # Without its files transformers makes one that knows special tokens alone, and every word is the same to it.
+    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+        raise UserError(f"train.model = {encoder.name}: has no tokenizer (tokenizer.json or vocab.txt): save it beside the model")
+    return tokenizer
 
 
 def longest_input(encoder: Encoder, tokenizer: Any) -> int:
@@ -158,10 +162,12 @@ def _quiet() -> None:
 
 
 def _from_hub_or_folder(encoder: Encoder, auto_class: Any, arguments: dict[str, Any]) -> Any:
+    from safetensors import SafetensorError
+
     _quiet()
     try:
         return auto_class.from_pretrained(encoder.location, revision=encoder.revision or "main", local_files_only=encoder.offline, **arguments)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         at = f" at revision {encoder.revision}" if encoder.revision else ""
         if encoder.location == encoder.name and encoder.offline and not Path(encoder.location).exists():
             raise UserError(

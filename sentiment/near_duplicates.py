@@ -16,7 +16,7 @@ SHINGLE_WORDS = 3
 PERMUTATIONS = 120
 ROWS_A_BAND = 6  # 20 bands of 6: a pair at similarity 0.9 is missed once in 15 million, at 0.5 it is a candidate in 27 % of cases
 _CHUNK = 4096
-_ALL_PAIRS = 64  # a larger bucket (boilerplate) is compared in a chain, so that the work stays linear
+_ALL_PAIRS = 64  # of a larger bucket (boilerplate) each is compared with the first and its neighbour, so that the work stays linear
 _SEED = 1
 
 
@@ -69,7 +69,7 @@ def find_pairs(texts: Sequence[str], threshold: float) -> list[tuple[int, int]]:
     Returns
     -------
     list of (int, int)
-        Positions (earlier, later), sorted. Among more than 64 texts alike, neighbours alone are paired.
+        Positions (earlier, later), sorted. Among more than 64 texts alike each is paired with the first and with its neighbours alone.
     """
     cache: dict[int, set[str]] = {}
 
@@ -92,5 +92,9 @@ def _candidates(matrix: npt.NDArray[np.uint32]) -> set[tuple[int, int]]:
         for bucket in np.split(order, changes):
             if len(bucket) > 1:
                 members = [int(index) for index in bucket]
-                pairs.update(itertools.combinations(members, 2) if len(members) <= _ALL_PAIRS else itertools.pairwise(members))
+                if len(members) <= _ALL_PAIRS:
+                    pairs.update(itertools.combinations(members, 2))
+                else:
+                    pairs.update((members[0], member) for member in members[1:])
+                    pairs.update(itertools.pairwise(members))
     return pairs

@@ -1,5 +1,6 @@
 """Asking whether a host answers, before a library spends half a minute to find out."""
 
+import http.client
 import threading
 import urllib.error
 import urllib.request
@@ -30,7 +31,7 @@ def reachable(url: str, timeout: float = TIMEOUT_SECONDS) -> bool:
                 answers.append(True)
         except urllib.error.HTTPError:
             answers.append(True)
-        except (OSError, ValueError):
+        except (OSError, ValueError, http.client.HTTPException):
             answers.append(False)
 
     # Name resolution knows no time-out of its own: a daemon thread can be left behind.

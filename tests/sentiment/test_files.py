@@ -37,6 +37,35 @@ def test_a_folder_is_replaced_as_a_whole(tmp_path: Path) -> None:
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["new"]
 
 
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from sentiment.files import replacing
+with replacing(Path(sys.argv[1])) as partial:
+    if sys.argv[2] == "file":
+        partial.write_text("half")
+    else:
+        partial.mkdir()
+        (partial / "part").write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_a_killed_process_leaves_what_stood_there_and_the_next_one_cleans_up(tmp_path: Path, kind: str) -> None:
+    target = tmp_path / "out"
+    with replacing(target) as partial:
+        partial.write_text("old")
+    done = subprocess.run([sys.executable, "-c", KILLED, str(target), kind], cwd=ROOT, check=False)
+    assert done.returncode == -9
+    assert target.read_text() == "old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == [".out.partial", "out"]  # a name that git and DVC ignore
+    with replacing(target) as partial:
+        assert not partial.exists()
+        partial.write_text("new")
+    assert [(path.name, path.read_text()) for path in tmp_path.iterdir()] == [("out", "new")]
+
+
 numbers = st.floats(allow_nan=True, allow_infinity=True) | st.integers(-(10**9), 10**9)
 
 

@@ -82,6 +82,23 @@ def test_grouping_saves_padding_and_shows_no_saw_tooth() -> None:
     assert abs(np.corrcoef(means[:-1], means[1:])[0, 1]) < 0.1
 
 
+@given(st.integers(1, 200), st.integers(1, 24), st.integers(0, 1000))
+def test_only_the_last_batch_of_an_epoch_is_short(examples: int, batch: int, seed: int) -> None:
+    lengths = np.random.default_rng(seed).integers(3, 200, size=examples)
+    order = list(TrainingOrder(lengths, batch, True, seed))
+    whole = examples // batch * batch
+    # Up to 50 batches are one pool: there, batches are neighbours by length, so that no two of them overlap.
+    if examples <= 50 * batch:
+        spans = sorted((lengths[order[start : start + batch]].min(), lengths[order[start : start + batch]].max()) for start in range(0, whole, batch))
+        assert all(high <= low for (_, high), (low, _) in zip(spans, spans[1:], strict=False))
+    assert len(order) - whole < batch
+
+
+def test_both_ways_of_batching_take_the_same_examples_as_the_last_short_batch() -> None:
+    lengths = np.arange(3, 106)
+    assert list(TrainingOrder(lengths, 10, True, 4))[-3:] == list(TrainingOrder(lengths, 10, False, 4))[-3:]
+
+
 def test_predictions_come_in_row_order_whatever_the_lengths(encoder: Path, tokenizer: Any) -> None:
     model = load_classifier(find_encoder(str(encoder), None), ["bad", "good"], "eager")
     texts = [("good " * n + "bad film").strip() for n in (30, 1, 14, 0, 22, 3)]

@@ -45,6 +45,37 @@ def test_groups_stay_whole_and_sizes_are_right_to_within_one(case: tuple[np.ndar
     assert abs(len(taken) - share * len(labels)) <= largest
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_size_is_right_to_within_one_group_however_groups_mix_the_classes(classes: int) -> None:
+    for seed in range(400):
+        generator = np.random.default_rng(seed)
+        count = int(generator.integers(60, 400))
+        labels = np.concatenate([np.repeat(np.arange(classes), 10), generator.integers(classes, size=count)])
+        groups = generator.integers(max(12, count // int(generator.integers(2, 13))), size=len(labels)).astype(str)
+        share = (0.1, 0.2, 0.3, 0.5)[seed % 4]
+        _, taken = hold_out(labels, groups, share, seed, NAMES[:classes], "test")
+        assert abs(len(taken) - share * len(labels)) <= max(np.unique(groups, return_counts=True)[1]), seed
+
+
+def test_groups_are_dealt_out_with_the_class_balance_kept() -> None:
+    generator = np.random.default_rng(3)
+    labels = (generator.random(2000) < 0.3).astype(np.int64)
+    groups = generator.integers(150, size=2000).astype(str)
+    rest, taken = hold_out(labels, groups, 0.2, 0, NAMES[:2], "test")
+    assert abs(labels[taken].mean() - labels[rest].mean()) < 0.02
+
+
+def test_a_subsample_cuts_at_most_one_group_of_each_class() -> None:
+    generator = np.random.default_rng(5)
+    labels, groups = generator.integers(3, size=600), generator.integers(40, size=600).astype(str)
+    chosen = subsample(labels, groups, 250, 1, "split.max_train_examples")
+    for label in range(3):
+        of_class = np.flatnonzero(labels == label)
+        drawn = np.intersect1d(chosen, of_class)
+        cut = [name for name in np.unique(groups[drawn]) if (groups[drawn] == name).sum() < (groups[of_class] == name).sum()]
+        assert len(cut) <= 1
+
+
 def test_another_seed_deals_otherwise_and_the_same_one_the_same() -> None:
     labels = np.arange(200) % 2
     groups = (np.arange(200) // 5).astype(str)
