@@ -62,6 +62,49 @@ def test_a_stage_declares_every_parameter_it_reads_and_no_other(stage: str) -> N
     assert {name for name in declared if not any(chain == name or chain.startswith(f"{name}.") for chain in read)} == set(), "declared, but not read"
 
 
+# What they are told names a run or records it: nothing that a stage writes depends on it.
+MAY_BE_GIVEN_EVERYTHING = {"describe_run"}
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_no_function_of_a_stage_is_given_every_parameter_at_once(stage: str) -> None:
+    tree = ast.parse((ROOT / "stages" / f"{stage}.py").read_text(encoding="utf-8"))
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        given = [*call.args, *(keyword.value for keyword in call.keywords)]
+        if any(isinstance(argument, ast.Name) and argument.id == "params" for argument in given):
+            assert ast.unparse(call.func) in MAY_BE_GIVEN_EVERYTHING
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_every_parameter_of_a_section_is_used_by_the_stage_that_declares_it(stage: str) -> None:
+    modules_of_the_stage = dependencies(ROOT / "stages" / f"{stage}.py") - {"sentiment/parameters.py"}
+    used = {
+        node.attr
+        for name in modules_of_the_stage
+        for node in ast.walk(ast.parse((ROOT / name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    for name in PIPELINE[stage]["params"]:
+        section = Parameters.model_fields[name].annotation if "." not in name else None
+        assert set(getattr(section, "model_fields", {})) <= used, name
+
+
+@pytest.mark.parametrize("stage", PIPELINE)
+def test_what_a_stage_reads_is_in_git_a_parameter_or_written_by_an_earlier_stage(stage: str) -> None:
+    earlier = list(PIPELINE)[: list(PIPELINE).index(stage)]
+    written = [Path(out) for name in earlier for out in PIPELINE[name]["outs"]]
+    tracked = set(subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines())
+    for dep in PIPELINE[stage]["deps"]:
+        from_a_stage = any(Path(dep) == out or out in Path(dep).parents for out in written)
+        assert dep.startswith("${") or dep in tracked or from_a_stage, dep
+
+
+def test_no_two_stages_write_the_same_and_none_writes_into_another() -> None:
+    outs = [Path(out) for stage in PIPELINE.values() for out in stage["outs"]]
+    outs += [Path(name) for stage in PIPELINE.values() for metric in stage["metrics"] for name in metric]
+    assert not [(a, b) for a in outs for b in outs if a is not b and (a == b or a in b.parents)]
+
+
 @pytest.mark.parametrize("stage", ["prepare", "split"])
 def test_data_stages_start_without_the_heavy_libraries(stage: str) -> None:
     program = f"import sys, stages.{stage}; print(*sorted(set(sys.modules) & {{'torch', 'transformers', 'datasets', 'swanlab', 'matplotlib'}}))"

@@ -1,5 +1,6 @@
 """From texts to batches and predictions: cutting, padding, order."""
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,7 @@ def test_only_the_last_batch_of_an_epoch_is_short(examples: int, batch: int, see
     # Up to 50 batches are one pool: there, batches are neighbours by length, so that no two of them overlap.
     if examples <= 50 * batch:
         spans = sorted((lengths[order[start : start + batch]].min(), lengths[order[start : start + batch]].max()) for start in range(0, whole, batch))
-        assert all(high <= low for (_, high), (low, _) in zip(spans, spans[1:], strict=False))
+        assert all(high <= low for (_, high), (low, _) in itertools.pairwise(spans))
     assert len(order) - whole < batch
 
 
