@@ -15,6 +15,7 @@ from sentiment.naming import experiment_name
 
 _MOST_NEW_SEEDS = 5
 _WARMUP = 0.1
+AS_GOOD = 0.05  # validation losses this near to the lowest are as good
 
 
 @dataclass(frozen=True)
@@ -67,8 +68,8 @@ def advise(
 ) -> list[Advice]:
     """Say what to try next.
 
-    It starts from the arm with the lowest validation loss among those that neither diverge nor are
-    judged worse than the arm they are compared with: the test set chooses nothing. What was tried
+    It starts from the arms with the lowest validation loss (and those within 5 % of it) among those that neither
+    diverge nor are judged worse than the arm they are compared with: the test set chooses nothing. What was tried
     already, and what a comparison speaks against, is not recommended.
 
     Parameters
@@ -93,8 +94,7 @@ def advise(
     for arm in family.arms:
         if diagnoses[arm.name].course is Course.DIVERGING:
             made.rescue(arm)
-    start = starting_arm(family, diagnoses, comparisons)
-    if start is not None:
+    for start in starting_arms(family, diagnoses, comparisons):
         found = diagnoses[start.name]
         if found.course is Course.OSCILLATING:
             made.calm(start)
@@ -104,12 +104,14 @@ def advise(
     return made.advice
 
 
-def starting_arm(family: Family, diagnoses: Mapping[str, Diagnosis], comparisons: Sequence[Comparison]) -> FamilyArm | None:
-    """Return the arm that the next experiments depart from, None where every arm diverges or is worse."""
+def starting_arms(family: Family, diagnoses: Mapping[str, Diagnosis], comparisons: Sequence[Comparison]) -> list[FamilyArm]:
+    """Return the arms that the next experiments depart from, best first; none where every arm diverges or is worse."""
     worse = {comparison.arm for comparison in comparisons if comparison.verdict is Verdict.WORSE}
     beaten = worse | {comparison.against for comparison in comparisons if comparison.verdict is Verdict.BETTER}
     candidates = [arm for arm in family.arms if diagnoses[arm.name].course is not Course.DIVERGING and arm.name not in beaten]
-    return min(candidates, key=lambda arm: diagnoses[arm.name].validation_loss, default=None)
+    losses = {arm.name: diagnoses[arm.name].validation_loss for arm in candidates}
+    near = [arm for arm in candidates if losses[arm.name] <= (1 + AS_GOOD) * min(losses.values())]
+    return sorted(near, key=lambda arm: losses[arm.name])
 
 
 class _Proposals:
@@ -132,9 +134,9 @@ class _Proposals:
         now = _parameters(arm)
         reason = f"the training loss of {arm.name} moves more than batch noise explains"
         if now["train.warmup"] < _WARMUP:
-            self._propose(arm, "Warm-up", f"{reason}; warm-up keeps the first steps small", {"train.warmup": _WARMUP})
+            self._propose(arm, f"Warm-up for {arm.name}", f"{reason}; warm-up keeps the first steps small", {"train.warmup": _WARMUP})
         more = {"train.batch_size": now["train.batch_size"] * 2}
-        self._propose(arm, "A larger batch", f"{reason}; twice the batch averages gradients over twice the examples", more)
+        self._propose(arm, f"A larger batch for {arm.name}", f"{reason}; twice the batch averages gradients over twice the examples", more)
 
     def length(self, arm: FamilyArm, found: Overfitting) -> None:
         now = _parameters(arm)
@@ -145,23 +147,23 @@ class _Proposals:
         if found.fit is Fit.OVERFITS:
             reason = f"the validation loss of {arm.name} is lowest at epoch {found.best_epoch:g} of {epochs} and ends {found.rise:.0%} higher"
             if best < epochs:
-                self._propose(arm, "Fewer epochs", reason, {"train.epochs": best})
+                self._propose(arm, f"Fewer epochs for {arm.name}", reason, {"train.epochs": best})
             if now["train.early_stopping_patience"] is None:
                 change = {"train.early_stopping_patience": 1, "train.keep": "best"}
-                self._propose(arm, "Early stopping", f"{reason}; stopping there also keeps the best model", change)
+                self._propose(arm, f"Early stopping for {arm.name}", f"{reason}; stopping there also keeps the best model", change)
         elif found.fit is Fit.STILL_FALLING:
             reason = f"the validation loss of {arm.name} still fell by {found.last_fall:.0%} in its last epoch"
-            self._propose(arm, "More epochs", reason, {"train.epochs": epochs + max(1, math.ceil(epochs / 3))})
+            self._propose(arm, f"More epochs for {arm.name}", reason, {"train.epochs": epochs + max(1, math.ceil(epochs / 3))})
 
     def learning_rate(self, arm: FamilyArm, found: Overfitting, comparisons: Sequence[Comparison]) -> None:
         now = _parameters(arm)
         raised = [one for one, (change, verdict) in zip(comparisons, self._evidence, strict=True) if _is_rise(change) and verdict is Verdict.BETTER]
         if raised:
             reason = f"raising it made {raised[0].arm} better than {raised[0].against}: the best value may lie higher still"
-            self._propose(arm, "A higher learning rate", reason, {"train.lr": _rounded(now["train.lr"] * 1.5)})
+            self._propose(arm, f"A higher learning rate for {arm.name}", reason, {"train.lr": _rounded(now["train.lr"] * 1.5)})
         elif found.fit is Fit.STILL_FALLING:
             reason = f"{arm.name} is not trained to its end; a higher learning rate gets further in the same number of steps"
-            self._propose(arm, "A higher learning rate", reason, {"train.lr": _rounded(now["train.lr"] * 1.5)})
+            self._propose(arm, f"A higher learning rate for {arm.name}", reason, {"train.lr": _rounded(now["train.lr"] * 1.5)})
 
     def more_seeds(self, comparisons: Sequence[Comparison]) -> None:
         for one in comparisons:

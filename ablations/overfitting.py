@@ -20,7 +20,7 @@ class Fit(StrEnum):
     """What the validation loss says about the length of a training."""
 
     OVERFITS = "overfits"
-    BEST_AT_END = "best at the end"
+    BEST_AT_END = "about right"
     STILL_FALLING = "still falling"
     UNKNOWN = "cannot be seen"
 
@@ -85,7 +85,8 @@ def judge_overfitting(experiments: Sequence[Experiment]) -> Overfitting:
     rows = [_seed(experiment) for experiment in experiments]
     best = [row["best_epoch"] for row in rows]
     mean = {name: float(np.mean([row[name] for row in rows])) for name in rows[0]}
-    most_rise = sum(row["rise"] >= MATTERS for row in rows) > len(rows) / 2
+    rising = sum(row["rise"] >= MATTERS for row in rows)
+    most_rise = rising > len(rows) / 2
     most_fall = sum(row["last_fall"] >= MATTERS for row in rows) > len(rows) / 2
     median = float(np.median(best))
     if not np.isfinite(min(row["lowest"] for row in rows)):
@@ -105,7 +106,8 @@ def judge_overfitting(experiments: Sequence[Experiment]) -> Overfitting:
         sentence = f"The validation loss still fell by {mean['last_fall']:.0%} in the last epoch: it is not trained to its end."
     else:
         fit = Fit.BEST_AT_END
-        sentence = f"The validation loss is lowest at epoch {median:g} and ends within {MATTERS:.0%} of it: no overfitting that matters."
+        told = f"ends {MATTERS:.0%} or more above it in {rising} of {len(rows)} seeds" if rising else f"ends within {MATTERS:.0%} of it"
+        sentence = f"The validation loss is lowest at epoch {median:g} and {told}: no overfitting that {'repeats' if rising else 'matters'}."
     return Overfitting(
         best_epochs=best,
         best_epoch=median,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ablations.advice import advise, speaks_of, starting_arm
+from ablations.advice import advise, speaks_of, starting_arms
 from ablations.experiments import Curves, Experiment
 from ablations.overfitting import Fit, judge_overfitting
 from ablations.report import analyse
@@ -112,6 +112,13 @@ def test_overfitting(losses: tuple[float, ...], fit: Fit, best: float) -> None:
     assert found.sentence
 
 
+def test_overfitting_of_one_seed_is_told_as_such() -> None:
+    shapes = [(0.3, 0.2, 0.205), (0.3, 0.2, 0.205), (0.3, 0.2, 0.28)]
+    found = judge_overfitting([experiment(shape(validation=losses)) for losses in shapes])
+    assert found.fit is Fit.BEST_AT_END
+    assert "in 1 of 3 seeds" in found.sentence
+
+
 def test_gaps_by_hand() -> None:
     curves = shape(validation=(0.30, 0.20, 0.25))
     found = judge_overfitting([experiment(curves)])
@@ -139,13 +146,13 @@ BEST_AND_OVERFITTING = {"baseline": {"validation": (0.30, 0.10, 0.12), "accuracy
 
 
 def test_overfitting_asks_for_what_was_not_tried() -> None:
-    assert "Fewer epochs" in titles(findings({}, BEST_AND_OVERFITTING, leave_out="epoch"))
-    assert "Early stopping" in titles(findings({}, BEST_AND_OVERFITTING, leave_out="epoch"))
-    assert "Fewer epochs" not in titles(findings({}, BEST_AND_OVERFITTING))  # baseline_epoch2 is that very experiment
+    assert "Fewer epochs for baseline" in titles(findings({}, BEST_AND_OVERFITTING, leave_out="epoch"))
+    assert "Early stopping for baseline" in titles(findings({}, BEST_AND_OVERFITTING, leave_out="epoch"))
+    assert "Fewer epochs for baseline" not in titles(findings({}, BEST_AND_OVERFITTING))  # baseline_epoch2 is that very experiment
 
 
 def test_a_command_can_be_pasted() -> None:
-    (fewer,) = [advice for advice in findings({}, BEST_AND_OVERFITTING, leave_out="epoch").advice if advice.title == "Fewer epochs"]
+    (fewer,) = [advice for advice in findings({}, BEST_AND_OVERFITTING, leave_out="epoch").advice if advice.title == "Fewer epochs for baseline"]
     assert fewer.commands[0] == "dvc exp run --temp -n baseline_epoch2 -S train.epochs=2"
     assert fewer.commands[1] == "dvc exp run --temp -n baseline_epoch2_seed43 -S seed=43 -S train.epochs=2"
     assert shlex.split(fewer.commands[0])[:3] == ["dvc", "exp", "run"]
@@ -156,16 +163,15 @@ def test_no_advice_against_the_evidence() -> None:
     falling = {"baseline_bs32": {"validation": (0.30, 0.20, 0.10), "accuracy": (0.9, 0.9, 0.9)}}
     up = findings({"baseline_bs32": 0.88, "baseline_lr5e-5_bs32": 0.93}, falling)
     down = findings({"baseline_bs32": 0.88, "baseline_lr5e-5_bs32": 0.80}, falling)
-    assert "A higher learning rate" not in titles(down)
-    assert "More epochs" in titles(down)
-    assert "A higher learning rate" in titles(up)
+    assert not [title for title in titles(down) if title.startswith("A higher learning rate")]
+    assert "More epochs for baseline_bs32" in titles(down)
+    assert [title for title in titles(up) if title.startswith("A higher learning rate")]
 
 
 def test_an_arm_judged_worse_is_no_starting_point() -> None:
     best_loss = {"baseline_bs32": {"validation": (0.30, 0.20, 0.10), "accuracy": (0.9, 0.9, 0.9)}}
     found = findings({"baseline": 0.93, "baseline_bs32": 0.80}, best_loss)
-    start = starting_arm(found.family, found.diagnoses, found.comparisons)
-    assert start is not None
+    start = starting_arms(found.family, found.diagnoses, found.comparisons)[0]
     assert start.name != "baseline_bs32"
 
 

