@@ -134,13 +134,25 @@ def to_array(values: list[Any], name: str, numbers: list[int], path: Path) -> pa
     """
     try:
         return pa.array(values)
-    except pa.ArrowException:
-        first = next(value for value in values if value is not None)
-        odd = next((i for i, value in enumerate(values) if value is not None and type(value) is not type(first)), 0)
-        raise UserError(
-            f"{path}, line {numbers[odd]}: column {name!r} has the value {values[odd]!r} where earlier rows have "
-            f"{type(first).__name__} values like {first!r}"
-        ) from None
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        present = [(value, number) for value, number in zip(values, numbers, strict=True) if value is not None]
+        first = present[0][0]
+        for value, number in present:
+            where = f"{path}, line {number}: column {name!r}"
+            if type(value) is not type(first):
+                told = f"{type(first).__name__} values like {first!r}"
+                raise UserError(f"{where} has the value {value!r} where earlier rows have {told}") from None
+            if not _fits(value):
+                raise UserError(f"{where} has a value that cannot be kept (too large a number, half an emoji, or lists of mixed kinds)") from None
+        raise UserError(f"{path}: column {name!r} holds lists or objects of different kinds: make them alike, or leave the column out") from None
+
+
+def _fits(value: Any) -> bool:
+    try:
+        pa.array([value])
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def count_rows(path: Path) -> int:
@@ -198,8 +210,8 @@ def _read_jsonl(path: Path) -> Iterator[Row]:
             values = json.loads(line)
         except json.JSONDecodeError as error:
             raise UserError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})") from None
-        except RecursionError:
-            raise UserError(f"{path}, line {number}: not JSON that can be read (nested too deeply)") from None
+        except (RecursionError, ValueError):
+            raise UserError(f"{path}, line {number}: not JSON that can be read (nested too deeply, or a number of thousands of digits)") from None
         if not isinstance(values, dict):
             raise UserError(f"{path}, line {number}: must be a JSON object with named fields, is {type(values).__name__}")
         yield Row(number, values)

@@ -117,3 +117,26 @@ def test_splits_are_told_by_the_first_word_of_a_name(tmp_path: Path, name: str, 
     expected = "train" if name.startswith("IMDB") else split
     assert found.get(name) == expected
     assert (expected is None) == bool(ignored)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1, 2**70], "line 2: column 'x' has a value that cannot be kept"),
+        (["fine", "half \ud83d"], "line 2: column 'x' has a value that cannot be kept"),
+        ([[1], ["a"]], "column 'x' holds lists or objects of different kinds"),
+        ([1, "a"], "line 2: column 'x' has the value 'a' where earlier rows have int values like 1"),
+    ],
+)
+def test_a_column_that_cannot_be_kept_is_named(tmp_path: Path, values: list[Any], expected: str) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text("".join(json.dumps({"x": value}) + "\n" for value in values), encoding="utf-8")
+    with pytest.raises(UserError, match=expected):
+        list(read_tables(path))
+
+
+def test_a_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "x.jsonl"
+    path.write_text('{"x": ' + "9" * 5000 + "}", encoding="utf-8")
+    with pytest.raises(UserError, match="x.jsonl, line 1: not JSON that can be read"):
+        list(read_rows(path))
