@@ -124,6 +124,7 @@ class _Proposals:
         self.advice: list[Advice] = []
 
     def rescue(self, arm: FamilyArm) -> None:
+        """Propose what mostly saves an arm that diverges."""
         now = _parameters(arm)
         reason = f"{arm.name} diverges, and a failed fine-tuning is mostly one whose first steps are too large (Mosbach et al. 2021)"
         if now["train.warmup"] < _WARMUP and self._propose(arm, f"Warm-up for {arm.name}", reason, {"train.warmup": _WARMUP}):
@@ -131,6 +132,7 @@ class _Proposals:
         self._propose(arm, f"A lower learning rate for {arm.name}", reason, {"train.lr": _rounded(now["train.lr"] / 2)})
 
     def calm(self, arm: FamilyArm) -> None:
+        """Propose what steadies an arm that oscillates."""
         now = _parameters(arm)
         reason = f"the training loss of {arm.name} moves more than batch noise explains"
         if now["train.warmup"] < _WARMUP:
@@ -139,6 +141,7 @@ class _Proposals:
         self._propose(arm, f"A larger batch for {arm.name}", f"{reason}; twice the batch averages gradients over twice the examples", more)
 
     def length(self, arm: FamilyArm, found: Overfitting) -> None:
+        """Propose fewer epochs, early stopping or more epochs, whichever follows from the validation loss."""
         now = _parameters(arm)
         epochs = int(now["train.epochs"])
         best = max(1, round(found.best_epoch))
@@ -156,6 +159,7 @@ class _Proposals:
             self._propose(arm, f"More epochs for {arm.name}", reason, {"train.epochs": epochs + max(1, math.ceil(epochs / 3))})
 
     def learning_rate(self, arm: FamilyArm, found: Overfitting, comparisons: Sequence[Comparison]) -> None:
+        """Propose a higher learning rate where raising it helped, or where the training is cut short."""
         now = _parameters(arm)
         raised = [one for one, (change, verdict) in zip(comparisons, self._evidence, strict=True) if _is_rise(change) and verdict is Verdict.BETTER]
         if raised:
@@ -166,6 +170,7 @@ class _Proposals:
             self._propose(arm, f"A higher learning rate for {arm.name}", reason, {"train.lr": _rounded(now["train.lr"] * 1.5)})
 
     def more_seeds(self, comparisons: Sequence[Comparison]) -> None:
+        """Propose the seeds that would decide a comparison, where a few are enough."""
         for one in comparisons:
             if one.verdict is not Verdict.UNDECIDED:
                 continue

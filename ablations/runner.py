@@ -195,6 +195,7 @@ class _Runner:
         self._done_before = 0
 
     def run(self) -> None:
+        """Queue, watch and queue again until every experiment is there or given up."""
         dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
         found = survey(self._points, self._head)
         if self._uniform(found):

@@ -196,8 +196,8 @@ def log_folder() -> Path:
 
 
 def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
-    project = os.environ.get("SWANLAB_PROJ_NAME") or os.environ.pop("SWANLAB_PROJECT", None) or PROJECT
-    os.environ.pop("SWANLAB_PROJECT", None)  # SwanLab 0.10 stops at this variable, which transformers' documentation names
+    documented = os.environ.pop("SWANLAB_PROJECT", None)  # by transformers; SwanLab 0.10 stops at it
+    project = os.environ.get("SWANLAB_PROJ_NAME") or documented or PROJECT
     mode = _mode()
     if mode == "disabled":
         return Tracker(None, mode)

@@ -214,6 +214,7 @@ def embedded() -> dict[str, str]:
 
 
 def render(scripts: dict[str, str]) -> str:
+    """The page, once each script is known to be the published one."""
     blocks = []
     for lib in LIBRARIES:
         script = scripts.get(lib.name, "")
@@ -230,6 +231,7 @@ def render(scripts: dict[str, str]) -> str:
 
 
 def main() -> None:
+    """Fetch the scripts and write the page, or check the one on disk."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--page-only", action="store_true")

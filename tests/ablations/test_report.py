@@ -125,7 +125,7 @@ def test_curves_that_are_not_finite_are_drawn(tmp_path: Path) -> None:
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium")
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome on PATH, to open the page as a reader does")
 @pytest.mark.parametrize("width", [360, 390, 768, 1280])
 def test_the_page_fits_its_window(folder: Path, tmp_path: Path, width: int) -> None:
     """No sideways scrolling: the page is laid out in a frame of that width and says what sticks out."""

@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from sentiment.checkpoints import checkpoint_folder, fingerprint, last_checkpoint
+from sentiment.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS: dict[str, Any] = {"train": {"lr": 2e-5}, "seed": 42, "runtime": {"threads": 2, "precision": "fp32"}}
@@ -116,3 +117,23 @@ def test_checkpoints_are_compared_as_numbers_and_none_is_none(tmp_path: Path) ->
         (tmp_path / f"checkpoint-{step}").mkdir()
         (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text("{}", encoding="utf-8")
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-1000"
+
+
+def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path: Path) -> None:
+    for step, state in ((9, "{}"), (10, "{}"), (11, "{"), (12, None)):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        if state is not None:
+            (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(state)
+    found = last_checkpoint(tmp_path)
+    assert found is not None and found.name == "checkpoint-10"
+
+
+def test_checkpoints_go_when_the_work_is_done_and_stay_when_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SENTIMENT_MAIN_ROOT", str(tmp_path))
+    with pytest.raises(RuntimeError), checkpoint_folder("abc") as folder:
+        (folder / "checkpoint-1").mkdir()
+        raise RuntimeError
+    assert (tmp_path / ".checkpoints/abc/checkpoint-1").is_dir()
+    with checkpoint_folder("abc"), pytest.raises(UserError, match="another process is at this very training"), checkpoint_folder("abc"):
+        pass
+    assert not (tmp_path / ".checkpoints/abc").exists()

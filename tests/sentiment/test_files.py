@@ -9,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.checkpoints import checkpoint_folder, last_checkpoint
-from sentiment.errors import UserError
 from sentiment.files import read_json, read_tsv, replacing, write_json, write_tsv
 from sentiment.paths import main_root
 
@@ -94,26 +92,6 @@ def test_the_main_checkout_is_found_from_a_temporary_workspace(monkeypatch: pyte
     assert main_root(tmp_path) == tmp_path
     monkeypatch.setenv("SENTIMENT_MAIN_ROOT", str(tmp_path / "other"))
     assert main_root(inside) == tmp_path / "other"
-
-
-def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path: Path) -> None:
-    for step, state in ((9, "{}"), (10, "{}"), (11, "{"), (12, None)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if state is not None:
-            (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(state)
-    found = last_checkpoint(tmp_path)
-    assert found is not None and found.name == "checkpoint-10"
-
-
-def test_checkpoints_go_when_the_work_is_done_and_stay_when_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("SENTIMENT_MAIN_ROOT", str(tmp_path))
-    with pytest.raises(RuntimeError), checkpoint_folder("abc") as folder:
-        (folder / "checkpoint-1").mkdir()
-        raise RuntimeError
-    assert (tmp_path / ".checkpoints/abc/checkpoint-1").is_dir()
-    with checkpoint_folder("abc"), pytest.raises(UserError, match="another process is at this very training"), checkpoint_folder("abc"):
-        pass
-    assert not (tmp_path / ".checkpoints/abc").exists()
 
 
 PROGRAMS = [

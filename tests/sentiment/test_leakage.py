@@ -1,13 +1,11 @@
-"""Which rows go and why; near-duplicates against all pairs compared."""
+"""Which rows go and why."""
 
 import numpy as np
 import pyarrow as pa
-import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.leakage import Reason, clean_split, give_way, keys_of, repeats
-from sentiment.near_duplicates import find_pairs, shingles, similarity
 
 
 def table(rows: list[tuple[str, int, str | None]]) -> pa.Table:
@@ -47,27 +45,3 @@ def test_repeats_are_those_of_a_plain_loop(items: list[tuple[int, bool]]) -> Non
         if flag:
             seen.add(key)
     assert repeats(keys, among).tolist() == expected
-
-
-@given(st.integers(0, 2**32 - 1))
-@settings(max_examples=20, deadline=None)
-def test_near_duplicates_are_those_of_all_pairs_compared(seed: int) -> None:
-    generator = np.random.default_rng(seed)
-    texts = []
-    for _ in range(12):
-        words = [f"w{number}" for number in generator.integers(400, size=60)]
-        texts.append(" ".join(words))
-        changed = list(words)
-        for position in generator.integers(60, size=int(generator.integers(0, 4))):
-            changed[position] = "other"
-        texts.append(" ".join(changed))
-    sets = [shingles(text) for text in texts]
-    expected = {(a, b) for b in range(len(texts)) for a in range(b) if similarity(sets[a], sets[b]) >= 0.9}
-    found = set(find_pairs(texts, 0.9))
-    assert found <= expected
-    assert len(expected - found) <= 1  # the index misses a pair at the threshold now and then
-
-
-@pytest.mark.parametrize("texts", [[], ["one"], ["", ""], ["a b", "a b c"]])
-def test_few_or_short_texts_are_no_trouble(texts: list[str]) -> None:
-    assert all(first < second for first, second in find_pairs(texts, 0.9))
