@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sentiment.errors import UserError
 from sentiment.naming import experiment_name
-from sentiment.parameters import Parameters, TrainParameters, flatten, parse_parameters
+from sentiment.parameters import Parameters, TrainParameters, check_parameters, flatten
+from sentiment.yamlfile import parse_yaml, read_yaml
 
 FILE = Path("ablations.yaml")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
@@ -103,20 +103,12 @@ def load_ablations(path: Path, baseline: Parameters) -> Ablations:
     UserError
         Where the file is missing or wrong: one line that names the entry, the value and what is allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run this from the repository's root") from None
-    return parse_ablations(text, str(path), baseline)
+    return parse_ablations(read_yaml(path), str(path), baseline)
 
 
 def parse_ablations(text: str, name: str, baseline: Parameters) -> Ablations:
     """Parse and check the text of an ablations.yaml; `name` is what errors call it."""
-    try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise UserError(f"{name}{f', line {mark.line + 1}' if mark else ''}: not valid YAML: {getattr(error, 'problem', error)}") from None
+    content = parse_yaml(text, name)
     try:
         entry = AblationsEntry.model_validate(content)
     except ValidationError as error:
@@ -175,17 +167,9 @@ def _checked(flat: Mapping[str, Any], where: str, changed: Mapping[str, Any]) ->
         section, _, field = key.rpartition(".")
         (nested.setdefault(section, {}) if section else nested)[field] = value
     try:
-        return flatten(parse_parameters(yaml.safe_dump(_yaml_numbers(nested), sort_keys=False), where))
+        return flatten(check_parameters(nested, where))
     except UserError as error:
         raise UserError(f"{error} (set: {', '.join(changed) or 'nothing'})") from None
-
-
-def _yaml_numbers(content: Any) -> Any:
-    # A whole number for a float field is meant as one.
-    if isinstance(content, dict):
-        floats = ("lr", "weight_decay", "warmup", "max_grad_norm", "label_smoothing")
-        return {key: float(value) if key in floats and type(value) is int else _yaml_numbers(value) for key, value in content.items()}
-    return content
 
 
 def _describe(error: ValidationError) -> str:
@@ -202,18 +186,3 @@ def _describe(error: ValidationError) -> str:
     if not location:
         return f"must be a mapping with the keys {', '.join(AblationsEntry.model_fields)}"
     return f"{location} = {item['input']!r}: {message}{more}"
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats (PyYAML reads ``5e-5`` as a string), and no key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[str] = set()
-        for key_node, _ in node.value:
-            if key_node.value in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key_node.value}' stands twice", key_node.start_mark)
-            seen.add(key_node.value)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:float", re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)[eE][-+]?\d+$"), list("-+0123456789."))

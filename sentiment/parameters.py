@@ -4,10 +4,10 @@ import re
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from sentiment.errors import UserError
+from sentiment.yamlfile import parse_yaml, read_yaml
 
 
 def _number_is_no_revision(value: object) -> object:
@@ -118,28 +118,6 @@ class Parameters(_Section):
     eval: EvalParameters
 
 
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats (PyYAML reads ``2e-5`` as a string), and no key twice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, dict | list | set):
-                raise yaml.constructor.ConstructorError(None, None, "a key must be a plain name", key_node.start_mark)
-            if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
-            seen.add(key)
-        return super().construct_mapping(node, deep=deep)
-
-
-_Loader.add_implicit_resolver(
-    "tag:yaml.org,2002:float",
-    re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)$|^[-+]?(?:\d+\.\d*|\.\d+)$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
-    list("-+0123456789."),
-)
-
-
 def load_parameters(path: Path) -> Parameters:
     """Read and check a params.yaml.
 
@@ -159,25 +137,16 @@ def load_parameters(path: Path) -> Parameters:
         Where the file is missing or not YAML, or a key is unknown or missing, or a value has the
         wrong type or is out of range: one line that names the key, the value and what is allowed.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(f"{path} is missing: run this from the repository's root") from None
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 (byte {error.start} of the file); convert it to UTF-8") from None
-    return parse_parameters(text, str(path))
+    return parse_parameters(read_yaml(path), str(path))
 
 
 def parse_parameters(text: str, name: str) -> Parameters:
     """Parse and check the text of a params.yaml; `name` is what errors call it."""
-    try:
-        content = yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f", line {mark.line + 1}" if mark else ""
-        raise UserError(f"{name}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from None
-    except ValueError as error:  # a date that does not exist, a number of thousands of digits
-        raise UserError(f"{name}: holds a value that cannot be read: {error}") from None
+    return check_parameters(parse_yaml(text, name), name)
+
+
+def check_parameters(content: object, name: str) -> Parameters:
+    """Check what was parsed from a params.yaml; `name` is what errors call it."""
     if not isinstance(content, dict):
         raise UserError(f"{name}: must be a mapping with the keys {', '.join(Parameters.model_fields)}")
     try:

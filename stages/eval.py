@@ -19,7 +19,7 @@ from sentiment.console import progress_bar, say
 from sentiment.encoders import load_trained
 from sentiment.errors import run_main
 from sentiment.files import read_json, read_tsv, replacing, write_json, write_text, write_tsv
-from sentiment.metrics import accuracy_interval, by_class, calibration, macro_f1, precision_recall_curves, roc_auc, roc_curves
+from sentiment.metrics import Calibration, accuracy_interval, by_class, calibration, macro_f1, precision_recall_curves, roc_auc, roc_curves
 from sentiment.parameters import load_parameters
 from sentiment.prediction import Predictions, predict
 from sentiment.runtime import Runtime, start_runtime
@@ -94,10 +94,10 @@ def write_predictions(folder: Path, test: pa.Table, predictions: Predictions, cl
     write_tsv(folder / "confusion.tsv", ["actual", "predicted"], pairs)
 
 
-def write_curves(folder: Path, predictions: Predictions, class_names: list[str], max_grad_norm: float) -> None:
+def write_curves(folder: Path, predictions: Predictions, class_names: list[str], area: float, bins: Calibration, max_grad_norm: float) -> None:
     """Write ROC, precision-recall and calibration as data, and every figure."""
     labels, probabilities = predictions.labels, predictions.probabilities
-    roc, pr, bins = roc_curves(labels, probabilities), precision_recall_curves(labels, probabilities), calibration(probabilities, labels)
+    roc, pr = roc_curves(labels, probabilities), precision_recall_curves(labels, probabilities)
     for name, curves, axes in (("roc", roc, ("fpr", "tpr")), ("pr", pr, ("recall", "precision"))):
         rows = [(class_names[curve.class_index], x, y) for curve in curves for x, y in zip(curve.x, curve.y, strict=True)]
         write_tsv(folder / f"{name}.tsv", ["class", *axes], rows)
@@ -111,7 +111,7 @@ def write_curves(folder: Path, predictions: Predictions, class_names: list[str],
     figures.draw_losses(folder / "losses.png", steps, validation)
     figures.draw_gradient_norm(folder / "grad_norm.png", steps, max_grad_norm)
     figures.draw_learning_rate(folder / "lr.png", steps)
-    figures.draw_roc(folder / "roc.png", roc, class_names, roc_auc(labels, probabilities))
+    figures.draw_roc(folder / "roc.png", roc, class_names, area)
     figures.draw_precision_recall(folder / "pr.png", pr, class_names)
     figures.draw_confusion(folder / "confusion.png", counts, class_names)
     figures.draw_calibration(folder / "calibration.png", bins)
@@ -149,6 +149,7 @@ def main() -> None:
         challenge = challenge_result(train, params.prepare.strip_html, classifier, words)
 
     groups = groups_of(test)
+    bins = calibration(predictions.probabilities, predictions.labels)
     slices = {"tokens": by_length(lengths, predictions.correct)}
     if PHENOMENON in test.column_names:
         slices[PHENOMENON] = by_value(test.column(PHENOMENON).to_pylist(), predictions.correct)
@@ -162,7 +163,7 @@ def main() -> None:
         macro_f1=macro_f1(predictions.labels, predictions.predicted, len(class_names)),
         roc_auc=roc_auc(predictions.labels, predictions.probabilities),
         loss=predictions.loss,
-        calibration_error=calibration(predictions.probabilities, predictions.labels).error,
+        calibration_error=bins.error,
         reference_accuracy=reference.accuracy(words, test.column("text").to_pylist(), predictions.labels),
         classes=dict(zip(class_names, by_class(predictions.labels, predictions.predicted, len(class_names)), strict=True)),
         slices=slices,
@@ -175,16 +176,17 @@ def main() -> None:
     with replacing(paths.EVAL_REPORT) as folder:
         folder.mkdir()
         write_predictions(folder, test, predictions, class_names)
-        write_curves(folder, predictions, class_names, params.train.max_grad_norm)
+        write_curves(folder, predictions, class_names, result.roc_auc, bins, params.train.max_grad_norm)
         by_phenomenon = {"challenge": as_dicts([challenge.overall, *challenge.by_phenomenon])} if challenge else {}
         write_json(folder / "slices.json", {**{name: as_dicts(part) for name, part in slices.items()}, **by_phenomenon})
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
         write_text(folder / "report.md", render(result))
-    write_json(paths.EVAL_METRICS, metrics(result))
+    figures_of_merit = metrics(result)
+    write_json(paths.EVAL_METRICS, figures_of_merit)
 
     summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
     pictures = sorted(paths.EVAL_REPORT.glob("*.png"))
-    record_evaluation(describe_run(params, summary["training"]), summary["steps"], metrics(result), pictures, predictions, class_names)
+    record_evaluation(describe_run(params, summary["training"]), summary["steps"], figures_of_merit, pictures, predictions, class_names)
     say(f"eval: {result.accuracy:.1%} of {result.rows} test texts right ({result.interval.low:.1%} to {result.interval.high:.1%})")
 
 

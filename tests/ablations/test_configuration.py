@@ -51,7 +51,7 @@ def test_a_list_of_values_is_a_grid() -> None:
     ("arms", "told"),
     [
         ("  x: {set: {train.lrr: 1}}", "arms.x.set: train.lrr is not a parameter of train: did you mean train.lr?"),
-        ("  x: {set: {train.lr: -1}}", "arms.x: train.lr = -1.0: must be greater than 0"),
+        ("  x: {set: {train.lr: -1}}", "arms.x: train.lr = -1: must be greater than 0"),
         ("  x: {set: {train.epochs: 2.5}}", "arms.x: train.epochs = 2.5: must be a valid integer"),
         ("  x: {sett: {train.lr: 1}}", "arms.x.sett is no entry: known are against, set"),
         ("  x: {against: y, set: {}}", "arms.x.against = y: must name an arm that stands above it"),
