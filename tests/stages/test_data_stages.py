@@ -9,9 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.stages.test_bad_input import GOOD, Workspace, lines, workspace
-
-__all__ = ["workspace"]
+from tests.stages.workspace import GOOD, Workspace, lines
 
 
 def prepared(workspace: Workspace, split: str = "all") -> list[dict[str, Any]]:

@@ -5,9 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.models import tiny_bert
-from tests.stages.test_bad_input import Workspace, workspace
-
-__all__ = ["workspace"]
+from tests.stages.workspace import Workspace
 
 
 def test_split_before_prepare_says_what_to_run(workspace: Workspace) -> None:

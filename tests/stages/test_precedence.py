@@ -5,9 +5,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from tests.stages.test_bad_input import GOOD, Workspace, lines, workspace
-
-__all__ = ["workspace"]
+from tests.stages.workspace import GOOD, Workspace, lines
 
 
 def run(workspace: Workspace, *stages: str) -> None:
