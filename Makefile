@@ -37,7 +37,7 @@ lint: $(READY_DEV) ## ruff and mypy
 	ruff check . && ruff format --check . && mypy
 
 clean: ## remove what can be made again, but not the data, the results and the environment
-	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .checkpoints
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .checkpoints .cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(READY): requirements.txt constraints.txt

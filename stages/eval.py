@@ -43,7 +43,7 @@ class Classifier:
 
     def classify(self, table: pa.Table, name: str) -> tuple[Predictions, npt.NDArray[np.int64]]:
         """Return predictions in row order, and each text's number of tokens before cutting."""
-        texts = tokenize(self._tokenizer, table.column("text").to_pylist(), self._max_length, self._truncation)
+        texts = tokenize(self._tokenizer, table.column("text").to_pylist(), self._max_length, self._truncation, paths.token_cache())
         with progress_bar(name, table.num_rows) as bar:
             predictions = predict(self._model, texts, labels_of(table), self._batch_size, self._runtime, bar.update)
         return predictions, texts.full_lengths
