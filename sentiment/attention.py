@@ -1,9 +1,10 @@
 """BERT's attention for a training on a CPU: the products, one softmax and fast dropout, and nothing between them.
 
 Where there is dropout, torch's `scaled_dot_product_attention` falls back to a slow path on a CPU, and the
-eager code of transformers goes over the scores seven times each way. This one goes over them three
-times: the scale is applied to the queries and the scale of the dropout to the values, both 7 times as
-small or less. The numbers are those of "Attention is all you need" (Vaswani et al. 2017), equation 1.
+eager code of transformers goes over the scores again and again: for the scale, the mask of the padding,
+a copy in another precision, the scale of the dropout. Here the first is applied to the queries, the last
+to the result, both far smaller, and the mask touches the padding alone. The numbers are those of
+"Attention is all you need" (Vaswani et al. 2017), equation 1.
 """
 
 from typing import Any
@@ -15,7 +16,7 @@ from torch.autograd.function import once_differentiable
 from sentiment.dropout import apply_mask, draw_mask, keep_scale
 
 CPU_ATTENTION = "cpu_dropout"
-# They call the attention with query, key, value, an additive mask, scaling and dropout, and nothing else that counts.
+# They call the attention with query, key, value, a mask of the padding, scaling and dropout, and nothing else that counts.
 _KNOWN_MODELS = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}
 
 
@@ -40,11 +41,27 @@ def training_attention(model_type: str, device: str) -> str:
     if model_type not in _KNOWN_MODELS:
         return "eager"
     from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+    from transformers.masking_utils import AttentionMaskInterface
 
     AttentionInterface.register(CPU_ATTENTION, _attend)
-    AttentionMaskInterface.register(CPU_ATTENTION, eager_mask)
+    AttentionMaskInterface.register(CPU_ATTENTION, _padding)
     return CPU_ATTENTION
+
+
+def _padding(attention_mask: torch.Tensor | None = None, **_: Any) -> torch.Tensor | None:
+    # The mask as the tokenizer gives it, (texts, tokens), True for a token: nothing of the size of the scores.
+    return None if attention_mask is None or bool(attention_mask.all()) else attention_mask.bool()
+
+
+def _hide_padding(scores: torch.Tensor, tokens: torch.Tensor) -> None:
+    # scores: (texts, heads, tokens, tokens), changed in place.
+    lowest = torch.finfo(scores.dtype).min
+    lengths = tokens.sum(dim=1)
+    if bool((tokens == (torch.arange(tokens.shape[1]) < lengths[:, None])).all()):  # padded on the right
+        for text, length in enumerate(lengths.tolist()):
+            scores[text, :, :, length:] = lowest
+    else:
+        scores.masked_fill_(~tokens[:, None, None, :], lowest)
 
 
 class _Attention(torch.autograd.Function):
@@ -52,13 +69,13 @@ class _Attention(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, bias: torch.Tensor | None, scaling: float, dropout: float
+        ctx: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, tokens: torch.Tensor | None, scaling: float, dropout: float
     ) -> torch.Tensor:
         shape = query.shape
         query, key, value = (query * scaling).flatten(0, 1), key.flatten(0, 1), value.flatten(0, 1)
         scores = torch.bmm(query, key.transpose(1, 2))
-        if bias is not None:
-            scores.view(*shape[:3], -1).add_(bias)
+        if tokens is not None:
+            _hide_padding(scores.view(*shape[:3], -1), tokens)
         probabilities = torch.softmax(scores, -1, dtype=scores.dtype)
         mask = draw_mask(probabilities.shape, dropout)
         ctx.save_for_backward(query, key, value, probabilities, mask)
@@ -90,9 +107,9 @@ def _attend(
     **_: Any,
 ) -> tuple[torch.Tensor, None]:
     scaling = query.size(-1) ** -0.5 if scaling is None else scaling
-    bias = attention_mask.to(query.dtype) if attention_mask is not None else None
     if module.training and dropout > 0:
-        attended: torch.Tensor = _Attention.apply(query, key, value, bias, scaling, dropout)  # type: ignore[no-untyped-call]
+        attended: torch.Tensor = _Attention.apply(query, key, value, attention_mask, scaling, dropout)  # type: ignore[no-untyped-call]
     else:  # without dropout the CPU has a fused kernel
-        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=bias, scale=scaling)
+        tokens = attention_mask[:, None, None, :] if attention_mask is not None else None
+        attended = F.scaled_dot_product_attention(query, key, value, attn_mask=tokens, scale=scaling)
     return attended.transpose(1, 2).contiguous(), None

@@ -94,15 +94,17 @@ def test_attention_with_next_to_no_dropout_has_the_gradients_of_eager(model_type
     assert torch.allclose(fast, eager, atol=1e-6, rtol=1e-4)
 
 
-def test_attention_with_dropout_is_softmax_then_mask_then_values() -> None:
+@pytest.mark.parametrize("padded", [slice(6, 9), slice(0, 3)])
+def test_attention_with_dropout_is_softmax_then_mask_then_values(padded: slice) -> None:
     from sentiment.attention import _Attention
 
     torch.manual_seed(2)
     query, key, value = (torch.randn(2, 3, 9, 4, dtype=torch.float32, requires_grad=True) for _ in range(3))
-    bias = torch.zeros(2, 1, 9, 9)
-    bias[1, :, :, 6:] = -1e9
+    tokens = torch.ones(2, 9, dtype=torch.bool)
+    tokens[1, padded] = False
+    bias = torch.zeros(2, 1, 1, 9).masked_fill(~tokens[:, None, None, :], -1e9)
     torch.manual_seed(3)
-    attended = _Attention.apply(query, key, value, bias, 0.5, 0.25)
+    attended = _Attention.apply(query, key, value, tokens, 0.5, 0.25)
     wanted = torch.randn_like(attended)
     found = torch.autograd.grad(attended, (query, key, value), wanted)
     torch.manual_seed(3)
@@ -111,6 +113,14 @@ def test_attention_with_dropout_is_softmax_then_mask_then_values() -> None:
     assert torch.allclose(attended, weights @ value, atol=1e-5)
     for got, expected in zip(found, torch.autograd.grad(weights @ value, (query, key, value), wanted), strict=True):
         assert torch.allclose(got, expected, atol=1e-5)
+
+
+def test_a_text_is_answered_alike_alone_and_padded() -> None:
+    model = build("bert", training_attention("bert", "cpu"), 0.1).eval()
+    together = batch()
+    alone = {"input_ids": together["input_ids"][1:2, :16]}
+    with torch.no_grad():
+        assert torch.allclose(model(**together).logits[1], model(**alone).logits[0], atol=1e-6)
 
 
 def test_what_is_masked_is_zero_and_the_rest_untouched() -> None:

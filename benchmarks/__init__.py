@@ -1,0 +1,1 @@
+"""Speed, quality and scale, measured: each module prints a table and writes JSON."""
