@@ -15,6 +15,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from transformers import AutoConfig, AutoModelForSequenceClassification, get_linear_schedule_with_warmup
+from transformers.utils import logging
 
 from sentiment.attention import training_attention
 from sentiment.batching import TrainingOrder
@@ -143,6 +144,8 @@ class Training:
     def __init__(
         self, recipe: Recipe, folder: Path, device: str, batch_size: int, max_length: int, learning_rate: float, steps: int = 0, seed: int = 0
     ) -> None:
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
         if recipe.allocator:
             keep_freed_memory()
         torch.manual_seed(seed)

@@ -112,7 +112,7 @@ def warm_up(training: Training, max_length: int, batch_size: int) -> None:
     """Take a step at each length: a training meets each of them many times, and the first time compiles kernels."""
     generator = np.random.default_rng(_SEED)
     for length in range(LENGTH_STEP, max_length + 1, LENGTH_STEP):
-        ids = [generator.integers(1000, 2000, length, dtype=np.int32) for _ in range(batch_size)]
+        ids = [generator.integers(training.model.config.vocab_size, size=length, dtype=np.int32) for _ in range(batch_size)]
         texts = TokenizedTexts(ids, np.full(batch_size, length, dtype=np.int64))
         list(training.epoch(Sample(texts, np.arange(batch_size, dtype=np.int64) % CLASSES)))
         if training.pads_to_maximum:
