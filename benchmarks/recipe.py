@@ -149,6 +149,8 @@ class Training:
         if recipe.allocator:
             keep_freed_memory()
         torch.manual_seed(seed)
+        if device == "cuda" and recipe != TUTORIAL:
+            torch.set_float32_matmul_precision("high")  # as sentiment.runtime sets it
         precision = "bf16" if recipe.bf16 and has_bf16(device) else "fp32"
         self.runtime = Runtime(device, precision, torch.get_num_threads())
         self._recipe, self._batch_size, self._max_length, self._seed = recipe, batch_size, max_length, seed
@@ -206,6 +208,8 @@ class Training:
             missing = self._max_length - batch["input_ids"].shape[1]
             batch = {name: F.pad(tensor, (0, missing), value=pad_id if name == "input_ids" else 0) for name, tensor in batch.items()}
         batch["labels"] = torch.from_numpy(sample.labels)
+        if self.runtime.device == "cuda":  # as Trainer's loader does
+            batch = {name: tensor.pin_memory() for name, tensor in batch.items()}
         return {name: tensor.to(self.runtime.device, non_blocking=True) for name, tensor in batch.items()}
 
 
