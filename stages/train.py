@@ -1,6 +1,6 @@
 """Stage 3, train: fine-tune BERT, evaluate after each epoch, keep the curves.
 
-Reads   data/split/train.parquet and validation.parquet
+Reads   data/split/train.parquet, validation.parquet and classes.json
 Writes  models/classifier, reports/train/ (curves, run.json), reports/train.json
 Run     python -m stages.train          (or: dvc repro train; dvc exp run -S train.lr=5e-5)
 
@@ -15,6 +15,7 @@ import numpy as np
 
 from sentiment import paths
 from sentiment.checkpoints import checkpoint_folder, fingerprint
+from sentiment.classnames import read_class_names
 from sentiment.console import progress_bar, say
 from sentiment.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
 from sentiment.errors import UserError, run_main
@@ -89,12 +90,13 @@ def metrics(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    class_names, settings, seed = params.prepare.class_names, params.train, params.seed
+    settings, seed = params.train, params.seed
     encoder = find_encoder(settings.model, settings.model_revision)
     runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
+    class_names = read_class_names(paths.SPLIT, "split")
     say(f"train: {len(train.labels)} texts on {runtime.device}, {runtime.threads} threads, {runtime.precision}")
 
     name = fingerprint(
@@ -112,7 +114,7 @@ def main() -> None:
     total = steps_per_epoch(len(train.labels), settings.batch_size) * settings.epochs
     attention = "eager" if runtime.device == "cpu" else "sdpa"  # with dropout the CPU's sdpa falls back to a slower kernel
     with checkpoint_folder(name) as folder, progress_bar("train", total) as bar:
-        tracker = start_training_run(describe_run(params, name))
+        tracker = start_training_run(describe_run(params, name, class_names))
         try:
             outcome = fine_tune(
                 lambda: load_classifier(encoder, class_names, attention),
