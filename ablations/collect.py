@@ -103,7 +103,7 @@ def _read(reference: Reference) -> Experiment:
         identity=identity(stages, metrics),
         metrics=metrics,
         test_metrics=test_metrics,
-        validation_chance=max(counts) / rows if counts else 1 / len(parameters["prepare.class_names"]),
+        validation_chance=max(counts) / rows if counts else 1 / len(parameters["prepare.class_names"] or ("one", "another")),
         validation_rows=rows,
         curves=_curves(folder),
         answers=_answers(folder),

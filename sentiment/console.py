@@ -27,9 +27,14 @@ class ProgressBar:
         What is going on.
     total : int
         Units of work.
+    progress : rich.progress.Progress or None
+        Where the bar is drawn; None for lines.
+    silent : bool
+        Show nothing: the job is short.
     """
 
-    def __init__(self, description: str, total: int, progress: Progress | None) -> None:
+    def __init__(self, description: str, total: int, progress: Progress | None, silent: bool = False) -> None:
+        self._silent = silent
         self._description = description
         self._total = total
         self._done = 0
@@ -41,6 +46,8 @@ class ProgressBar:
     def update(self, done: int, note: str = "") -> None:
         """Show that `done` units are finished; `note` is a short text beside the bar."""
         self._done = done
+        if self._silent:
+            return
         if self._progress is not None and self._task is not None:
             self._progress.update(self._task, completed=done, note=note)
             return
@@ -66,10 +73,10 @@ def _speaks() -> bool:
 
 
 @contextmanager
-def progress_bar(description: str, total: int) -> Iterator[ProgressBar]:
-    """Show a `ProgressBar` while the block runs."""
-    if not sys.stderr.isatty() or not _speaks():
-        yield ProgressBar(description, total, None)
+def progress_bar(description: str, total: int, at_least: int = 0) -> Iterator[ProgressBar]:
+    """Show a `ProgressBar` while the block runs, or nothing where `total` is under `at_least`."""
+    if total < at_least or not sys.stderr.isatty() or not _speaks():
+        yield ProgressBar(description, total, None, silent=total < at_least)
         return
     columns = (
         TextColumn("{task.description}"),

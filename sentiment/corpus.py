@@ -1,21 +1,21 @@
 """Reading labelled text into one form: id, text, label, group, and the source's other columns."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
 from typing import Any
 
 import pyarrow as pa
 
-from sentiment.errors import UserError
-from sentiment.formats import PARQUET, Row, kind_of, read_rows, to_array
+from sentiment.errors import UserError, shown
+from sentiment.formats import place, read_rows, to_array
 from sentiment.labels import LabelCoder
 from sentiment.leakage import RAW_KEY
 from sentiment.sources import SourceFile
 from sentiment.tables import CORE_COLUMNS
 from sentiment.text import clean, key
 
-_BATCH_ROWS = 8192
+_BLOCK_ROWS = 8192
+_BLOCK_CHARACTERS = 16 * 1024 * 1024  # of all texts together; 8192 reviews of IMDB have 10 million
 _CORE_TYPES = {"id": pa.string(), "text": pa.string(), "label": pa.int32(), "group": pa.string(), RAW_KEY: pa.uint64()}
 
 
@@ -33,6 +33,8 @@ class Columns:
         What labels may be.
     strip_html : bool
         Remove HTML from the text.
+    labels_are_names : bool
+        Also a number is a class name, and no index.
     """
 
     text: str
@@ -40,15 +42,109 @@ class Columns:
     group: str | None
     class_names: list[str]
     strip_html: bool
+    labels_are_names: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """Consecutive rows of one file, as they were read.
+
+    Attributes
+    ----------
+    file : SourceFile
+        The file.
+    first_label : tuple of (value, str)
+        The first label of the whole split, and where it stands.
+    numbers : list of int
+        Each row's number in the file.
+    values : list of dict
+        Each row's columns.
+    """
+
+    file: SourceFile
+    first_label: tuple[Any, str]
+    numbers: list[int] = field(default_factory=list)
+    values: list[dict[str, Any]] = field(default_factory=list)
 
 
 def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
-    """Read the files of one split into one table.
+    """Read the files of one split into one table: for a source that is small enough for memory.
 
     Parameters
     ----------
     files : list of SourceFile
         At least one.
+    columns : Columns
+        What stands where.
+
+    Returns
+    -------
+    pyarrow.Table
+        As from `to_table`.
+
+    Raises
+    ------
+    UserError
+        As from `read_blocks` and `to_table`, and where a column changes its type or an id stands twice.
+    """
+    try:
+        table = pa.concat_tables([to_table(block, columns) for block in read_blocks(files, columns)], promote_options="permissive")
+    except pa.ArrowException as error:
+        raise UserError(f"{files[0].path.parent}: the files' columns have types that do not go together ({error})") from None
+    ids = table.column("id").to_pylist()
+    if len(set(ids)) != len(ids):
+        seen: set[str] = set()
+        double = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
+        raise UserError(f"{files[0].path}: the id {double!r} stands twice: ids must be unique within a split")
+    return table.combine_chunks()
+
+
+def read_blocks(files: list[SourceFile], columns: Columns) -> Iterator[Block]:
+    """Read the files of one split in blocks of at most 8192 rows.
+
+    Parameters
+    ----------
+    files : list of SourceFile
+        At least one.
+    columns : Columns
+        What stands where.
+
+    Yields
+    ------
+    Block
+        The files' rows in order. A block holds no more than its last text over 16 million characters.
+
+    Raises
+    ------
+    UserError
+        Where a file cannot be read or holds no rows.
+    """
+    first: tuple[Any, str] | None = None
+    for file in files:
+        block: Block | None = None
+        characters = 0
+        for row in read_rows(file.path):
+            first = first or (row.values.get(columns.label), f"{place(file.path)} {row.number}")
+            block = block or Block(file, first)
+            block.numbers.append(row.number)
+            block.values.append(row.values)
+            characters += sum(len(value) for value in row.values.values() if isinstance(value, str))
+            if len(block.numbers) == _BLOCK_ROWS or characters >= _BLOCK_CHARACTERS:
+                yield block
+                block, characters = Block(file, first), 0
+        if block is None:
+            raise UserError(f"{file.path}: holds no rows: write it again, or remove it")
+        if block.numbers:
+            yield block
+
+
+def to_table(block: Block, columns: Columns) -> pa.Table:
+    """Bring rows into the form that all stages share.
+
+    Parameters
+    ----------
+    block : Block
+        The rows.
     columns : Columns
         What stands where.
 
@@ -63,62 +159,37 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
     Raises
     ------
     UserError
-        Where a row lacks a column, a label is unknown, a group is missing, an id stands twice, or a
-        column changes its type: file, line and value.
+        Where a row lacks a column, a label is unknown, a group is missing, or a column changes its
+        type: file, line and value.
     """
-    coder = LabelCoder(columns.class_names)
-    batches = [batch for file in files for batch in _read_file(file, columns, coder)]
-    try:
-        table = pa.concat_tables(batches, promote_options="permissive") if batches else _empty_table()
-    except pa.ArrowException as error:
-        raise UserError(f"{files[0].path.parent}: the files' columns have types that do not go together ({error})") from None
-    ids = table.column("id").to_pylist()
-    if len(set(ids)) != len(ids):
-        seen: set[str] = set()
-        double = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise UserError(f"{files[0].path}: the id {double!r} stands twice: ids must be unique within a split")
-    return table.combine_chunks()
-
-
-def _empty_table() -> pa.Table:
-    return pa.table({name: pa.array([], type=kind) for name, kind in _CORE_TYPES.items()})
-
-
-def _read_file(file: SourceFile, columns: Columns, coder: LabelCoder) -> Iterator[pa.Table]:
+    coder = LabelCoder(columns.class_names, columns.labels_are_names, block.first_label)
     core: dict[str, list[Any]] = {name: [] for name in _CORE_TYPES}
     others: dict[str, list[Any]] = {}
-    numbers: list[int] = []
-    rows = 0
-    path = file.path
-    for row in read_rows(path):
-        where = _where(path, row)
+    start = place(block.file.path)
+    for position, (number, values) in enumerate(zip(block.numbers, block.values, strict=True)):
+        where = f"{start} {number}"
         for name in (columns.text, columns.label, columns.group):
-            if name is not None and name not in row.values:
-                raise UserError(f"{where}: no column {name!r}; found {', '.join(map(str, row.values))}")
-        core["id"].append(_id(row, file, where))
-        text = _text(row.values[columns.text], where)
+            if name is not None and name not in values:
+                raise UserError(f"{where}: no column {name!r}; found {', '.join(map(str, values))}")
+        core["id"].append(_id(values, block.file, number, where))
+        text = _text(values[columns.text], where)
         core["text"].append(clean(text, columns.strip_html))
         core[RAW_KEY].append(key(text))
-        core["label"].append(coder.encode(row.values[columns.label], where))
-        core["group"].append(_group(row.values[columns.group], columns.group, where) if columns.group else None)
-        _append_others(others, row, columns, len(numbers))
-        numbers.append(row.number)
-        if len(numbers) == _BATCH_ROWS:
-            yield _table(core, others, numbers, path)
-            rows += len(numbers)
-            core, others, numbers = {name: [] for name in _CORE_TYPES}, {}, []
-    if numbers:
-        yield _table(core, others, numbers, path)
-    if not rows + len(numbers):
-        raise UserError(f"{path}: holds no rows: write it again, or remove it")
+        core["label"].append(coder.encode(values[columns.label], where))
+        core["group"].append(_group(values[columns.group], columns.group, where) if columns.group else None)
+        _append_others(others, values, columns, position)
+    arrays = {name: pa.array(core[name], type=_CORE_TYPES[name]) for name in _CORE_TYPES}
+    for name, other in others.items():
+        arrays[name] = to_array(other, name, block.numbers, block.file.path)
+    return pa.table(arrays)
 
 
-def _append_others(others: dict[str, list[Any]], row: Row, columns: Columns, position: int) -> None:
-    for name, value in row.values.items():
+def _append_others(others: dict[str, list[Any]], row: dict[str, Any], columns: Columns, position: int) -> None:
+    for name, value in row.items():
         if name in (columns.text, columns.label, columns.group, "id"):
             continue
         kept = f"source_{name}" if name in CORE_COLUMNS else str(name)
-        if kept != name and kept in row.values:
+        if kept != name and kept in row:
             raise UserError(f"the source has the columns {name!r} and {kept!r}, and the first would be kept under the second's name: rename one")
         others.setdefault(kept, [None] * position).append(value)
     for values in others.values():
@@ -126,21 +197,16 @@ def _append_others(others: dict[str, list[Any]], row: Row, columns: Columns, pos
             values.append(None)
 
 
-def _where(path: Path, row: Row) -> str:
-    place = "row" if kind_of(path) == PARQUET else "text file" if path.is_dir() else "line"
-    return f"{path}, {place} {row.number}"
-
-
-def _id(row: Row, file: SourceFile, where: str) -> str:
-    value = row.values.get("id")
-    return _whole(str(value), "id", where) if value is not None else f"{file.name or file.path.stem}-{row.number:06d}"
+def _id(row: dict[str, Any], file: SourceFile, number: int, where: str) -> str:
+    value = row.get("id")
+    return _whole(str(value), "id", where) if value is not None else f"{file.name or file.path.stem}-{number:06d}"
 
 
 def _text(value: Any, where: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise UserError(f"{where}: the text is {value!r}, not a string")
+        raise UserError(f"{where}: the text is {shown(value)}, not a string")
     return _whole(value, "text", where)
 
 
@@ -157,10 +223,3 @@ def _group(value: Any, column: str, where: str) -> str:
     if value is None or value == "":
         raise UserError(f"{where}: no value in the group column {column!r}: give every row one, or set prepare.group_column to null")
     return _whole(str(value), "group", where)
-
-
-def _table(core: dict[str, list[Any]], others: dict[str, list[Any]], numbers: list[int], path: Path) -> pa.Table:
-    arrays = {name: pa.array(core[name], type=_CORE_TYPES[name]) for name in _CORE_TYPES}
-    for name, values in others.items():
-        arrays[name] = to_array(values, name, numbers, path)
-    return pa.table(arrays)

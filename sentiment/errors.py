@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable
 
+_SHOWN = 100  # characters
+
 
 class UserError(Exception):
     """Something a user can put right: what is wrong, where, and what to do, in one line."""
@@ -11,6 +13,12 @@ class UserError(Exception):
 
 class Interrupted(Exception):
     """The user (or the system) asked the process to stop; the message says how to go on."""
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: its `repr`, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 4 :]}"
 
 
 def run_main(main: Callable[[], None]) -> None:

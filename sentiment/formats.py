@@ -155,6 +155,11 @@ def _fits(value: Any) -> bool:
     return True
 
 
+def place(path: Path) -> str:
+    """Return how errors say where a row stands, without its number: ``data/x.csv, line``."""
+    return f"{path}, {'row' if kind_of(path) == PARQUET else 'text file' if path.is_dir() else 'line'}"
+
+
 def count_rows(path: Path) -> int:
     """Count rows for a progress bar: exactly in parquet and folders, by lines elsewhere."""
     if path.is_dir():
@@ -226,6 +231,8 @@ def _read_csv(path: Path) -> Iterator[Row]:
         header = next(reader, None)
         if header is None:
             return
+        if not any(name.strip() for name in header):
+            raise UserError(f"{path}, line 1: blank, where the names of the columns are expected: remove it, or write the header there")
         if len(set(header)) != len(header):
             raise UserError(f"{path}, line 1: a column name stands twice in {header}")
         first_line = reader.line_num + 1

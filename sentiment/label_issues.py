@@ -82,7 +82,7 @@ def find_label_issues(labels: npt.NDArray[np.int64], probabilities: npt.NDArray[
 def out_of_sample_probabilities(
     texts: Sequence[str],
     labels: npt.NDArray[np.int64],
-    groups: npt.NDArray[np.str_] | None,
+    groups: npt.NDArray[np.int64] | None,
     classes: int,
     progress: Callable[[int], None] | None = None,
 ) -> npt.NDArray[np.float64]:
@@ -94,7 +94,7 @@ def out_of_sample_probabilities(
         The training split.
     labels : ndarray of int, shape (n,)
         Class indices.
-    groups : ndarray of str, shape (n,), or None
+    groups : ndarray of int, shape (n,), or None
         Rows of one group fall into one fold.
     classes : int
         Number of classes.

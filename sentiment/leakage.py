@@ -1,16 +1,22 @@
 """Which rows must go so that nothing of the test split can be learned, and why each one goes."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sentiment.tables import iterate
+from sentiment.errors import UserError
+from sentiment.near_duplicates import band_keys
+from sentiment.tables import labels_of
 from sentiment.text import key, normalise
 
 RAW_KEY = "raw_key"  # a column: the digest of each text as it was before cleaning
+
+Reasons = npt.NDArray[np.int8]  # a `Reason` for each row
 
 
 class Reason(IntEnum):
@@ -42,6 +48,10 @@ class Keys:
         Digests of the groups.
     empty : ndarray of bool
         True where nothing is left of the text.
+    ids : ndarray of uint64
+        Digests of the ids.
+    bands : ndarray of uint64, shape (n, 20), or None
+        The `band_keys` of the text; None where near-duplicates are not looked for.
     """
 
     exact: npt.NDArray[np.uint64]
@@ -49,22 +59,38 @@ class Keys:
     labels: npt.NDArray[np.int64]
     groups: npt.NDArray[np.uint64] | None
     empty: npt.NDArray[np.bool_]
+    ids: npt.NDArray[np.uint64]
+    bands: npt.NDArray[np.uint64] | None = None
 
 
-def keys_of(table: pa.Table) -> Keys:
-    """Compute the digests by which rows are compared, from the columns text, label, group and, where it is there, `RAW_KEY`."""
+def keys_of(table: pa.Table, with_bands: bool = False) -> Keys:
+    """Compute the digests by which rows are compared, from the columns id, text, label, group and, where it is there, `RAW_KEY`."""
     raw = table.column(RAW_KEY).to_numpy() if RAW_KEY in table.column_names else None
-    exact = np.empty(table.num_rows, dtype=np.uint64)
-    normalised = np.empty(table.num_rows, dtype=np.uint64)
-    empty = np.zeros(table.num_rows, dtype=bool)
-    for index, text in enumerate(iterate(table, "text")):
-        exact[index] = key(text) if raw is None else raw[index]
-        normalised[index] = key(normalise(text))
-        empty[index] = not text
-    groups = None
-    if table.column("group").null_count < table.num_rows:
-        groups = np.fromiter((key(group) for group in iterate(table, "group")), dtype=np.uint64, count=table.num_rows)
-    return Keys(exact, normalised, table.column("label").to_numpy().astype(np.int64), groups, empty)
+    texts = table.column("text").to_pylist()
+    normalised = [normalise(text) for text in texts]
+    return Keys(
+        exact=_digests(texts) if raw is None else raw.astype(np.uint64),
+        normalised=_digests(normalised),
+        labels=labels_of(table),
+        groups=_digests(table.column("group").to_pylist()) if table.column("group").null_count < table.num_rows else None,
+        empty=np.array([not text for text in texts], dtype=bool),
+        ids=_digests(table.column("id").to_pylist()),
+        bands=band_keys(normalised) if with_bands else None,
+    )
+
+
+def joined(parts: Sequence[Keys]) -> Keys:
+    """Put the keys of consecutive rows together."""
+
+    def all_of(name: str) -> Any:
+        arrays = [getattr(part, name) for part in parts]
+        return None if any(array is None for array in arrays) else np.concatenate(arrays)
+
+    return Keys(**{field.name: all_of(field.name) for field in fields(Keys)})
+
+
+def _digests(texts: list[str]) -> npt.NDArray[np.uint64]:
+    return np.fromiter(map(key, texts), dtype=np.uint64, count=len(texts))
 
 
 def repeats(keys: npt.NDArray[np.uint64], among: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
@@ -77,7 +103,7 @@ def repeats(keys: npt.NDArray[np.uint64], among: npt.NDArray[np.bool_]) -> npt.N
     return marks
 
 
-def clean_split(keys: Keys) -> npt.NDArray[np.int8]:
+def clean_split(keys: Keys) -> Reasons:
     """Decide on the rows of a split that may be changed, by themselves.
 
     Parameters
@@ -99,7 +125,7 @@ def clean_split(keys: Keys) -> npt.NDArray[np.int8]:
     return reasons
 
 
-def give_way(keys: Keys, reasons: npt.NDArray[np.int8], other: Keys, text: Reason, group: Reason) -> None:
+def give_way(keys: Keys, reasons: Reasons, other: Keys, text: Reason, group: Reason) -> None:
     """Drop the rows that share their text or their group with a split that takes precedence.
 
     Parameters
@@ -116,6 +142,41 @@ def give_way(keys: Keys, reasons: npt.NDArray[np.int8], other: Keys, text: Reaso
     reasons[(reasons == Reason.KEPT) & np.isin(keys.normalised, texts)] = text
     if keys.groups is not None and other.groups is not None:
         reasons[(reasons == Reason.KEPT) & np.isin(keys.groups, other.groups)] = group
+
+
+def decide(keys: dict[str, Keys]) -> dict[str, Reasons]:
+    """Decide which rows of a source stay, near-duplicates apart.
+
+    Parameters
+    ----------
+    keys : dict of str to Keys
+        By split: train, test and validation, or all.
+
+    Returns
+    -------
+    dict of str to ndarray of int8
+        A `Reason` for each row. A test split is never changed; validation gives way to test, and
+        train to both.
+    """
+    reasons = {split: clean_split(own) for split, own in keys.items()}
+    if "test" in keys:
+        reasons["test"][:] = Reason.KEPT
+        for split in reasons.keys() - {"test"}:
+            give_way(keys[split], reasons[split], keys["test"], Reason.TEXT_IN_TEST, Reason.GROUP_IN_TEST)
+    if "validation" in keys:
+        give_way(keys["train"], reasons["train"], keys["validation"], Reason.TEXT_IN_VALIDATION, Reason.GROUP_IN_VALIDATION)
+    return reasons
+
+
+def check_classes(keys: dict[str, Keys], reasons: dict[str, Reasons], class_names: list[str]) -> None:
+    """Refuse a class of which no row is left to learn from."""
+    learned = "train" if "train" in keys else "all"
+    rows = {split: np.bincount(own.labels[reasons[split] == Reason.KEPT], minlength=len(class_names)) for split, own in keys.items()}
+    for index, name in enumerate(class_names):
+        elsewhere = [f"{rows[split][index]} in {split}" for split in keys if split != learned and rows[split][index]]
+        if not rows[learned][index]:
+            found = f" (but {', '.join(elsewhere)})" if elsewhere else ""
+            raise UserError(f"class {name!r} has no row to learn from{found}: add some, or name the other classes alone in prepare.class_names")
 
 
 def _conflicts(keys: Keys, among: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:

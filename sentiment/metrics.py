@@ -73,7 +73,7 @@ class ClassReport:
     rows: int
 
 
-def accuracy_interval(correct: npt.NDArray[np.bool_], groups: npt.NDArray[np.str_] | None, resamples: int) -> Interval:
+def accuracy_interval(correct: npt.NDArray[np.bool_], groups: npt.NDArray[np.int64] | None, resamples: int) -> Interval:
     """Bootstrap the accuracy: whole groups are resampled where there are any, else rows.
 
     Rows of one group resemble each other; resampling them one by one would make the interval too
@@ -83,7 +83,7 @@ def accuracy_interval(correct: npt.NDArray[np.bool_], groups: npt.NDArray[np.str
     ----------
     correct : ndarray of bool, shape (n,)
         Which rows are right; n > 0.
-    groups : ndarray of str, shape (n,), or None
+    groups : ndarray of int, shape (n,), or None
         Group of each row.
     resamples : int
         Number of resamples.

@@ -44,7 +44,7 @@ class PrepareParameters(_Section):
     text_column: str = Field(min_length=1, description="column that holds the text")
     label_column: str = Field(min_length=1, description="column that holds the label: an index or a name of `class_names`")
     group_column: str | None = Field(description="rows of one group never fall into two splits; null where there is none")
-    class_names: ClassNames = Field(description="class of label 0, of label 1, …")
+    class_names: ClassNames | None = Field(description="class of label 0, of label 1, …; null: the labels that occur, in order")
     strip_html: bool = Field(description="remove HTML tags and resolve entities")
     near_duplicate_threshold: Annotated[float, Field(gt=0.5, le=1.0)] | None = Field(
         description="Jaccard similarity of word shingles from which two texts count as the same; null turns it off"

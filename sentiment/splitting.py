@@ -10,7 +10,7 @@ Indices = npt.NDArray[np.int64]
 
 
 def hold_out(
-    labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None, share: float, seed: int, class_names: list[str], name: str
+    labels: npt.NDArray[np.int64], groups: Indices | None, share: float, seed: int, class_names: list[str], name: str
 ) -> tuple[Indices, Indices]:
     """Take a share of the rows away for a split.
 
@@ -18,7 +18,7 @@ def hold_out(
     ----------
     labels : ndarray of int, shape (n,)
         Class indices.
-    groups : ndarray of str, shape (n,), or None
+    groups : ndarray of int, shape (n,), or None
         Where given, whole groups are dealt out; else single rows, by scikit-learn's `train_test_split`.
     share : float
         Share of the rows to take, in (0, 1).
@@ -40,9 +40,8 @@ def hold_out(
         Where a class has too few rows or groups to stand on both sides.
     """
     units = "groups" if groups is not None else "rows"
-    for index, class_name in enumerate(class_names):
-        mask = labels == index
-        count = len(np.unique(groups[mask])) if groups is not None else int(mask.sum())
+    standing = labels if groups is None else _labels_of_groups(labels, groups, len(class_names))
+    for class_name, count in zip(class_names, np.bincount(standing, minlength=len(class_names)), strict=True):
         if count < 2:
             raise UserError(
                 f"class {class_name!r} has {count} of the {units} from which the {name} split is taken, and needs at least 2: "
@@ -57,14 +56,21 @@ def hold_out(
             raise UserError(f"the {name} split cannot be taken from {len(labels)} rows: {error}") from None
     marks = np.zeros(len(labels), dtype=bool)
     marks[taken] = True
-    for index, class_name in enumerate(class_names):
-        for side, where in ((name, marks), ("remaining", ~marks)):
-            if not (labels[where] == index).any():
+    for side, where in ((name, marks), ("remaining", ~marks)):
+        for class_name, count in zip(class_names, np.bincount(labels[where], minlength=len(class_names)), strict=True):
+            if not count:
                 raise UserError(f"class {class_name!r} has too few {units} to split: none is left for the {side} split")
     return np.flatnonzero(~marks), np.flatnonzero(marks)
 
 
-def _deal_groups(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_], share: float, seed: int, classes: int) -> Indices:
+def _labels_of_groups(labels: Indices, groups: Indices, classes: int) -> Indices:
+    # One entry for each class that stands in a group.
+    _, membership = np.unique(groups, return_inverse=True)
+    standing: Indices = np.unique(membership * classes + labels) % classes
+    return standing
+
+
+def _deal_groups(labels: npt.NDArray[np.int64], groups: Indices, share: float, seed: int, classes: int) -> Indices:
     # Groups come in random order; each is taken if that brings the counts by class closer to their targets.
     # Until the targets are near that takes every group (a random sample), then only those that fit.
     names, membership = np.unique(groups, return_inverse=True)
@@ -89,14 +95,14 @@ def _deal_groups(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_], sh
     return np.flatnonzero(taken[membership])
 
 
-def subsample(labels: npt.NDArray[np.int64], groups: npt.NDArray[np.str_] | None, size: int | None, seed: int, name: str) -> Indices:
+def subsample(labels: npt.NDArray[np.int64], groups: Indices | None, size: int | None, seed: int, name: str) -> Indices:
     """Draw exactly `size` rows with the class balance kept.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n,)
         Class indices.
-    groups : ndarray of str, shape (n,), or None
+    groups : ndarray of int, shape (n,), or None
         Where given, whole groups are drawn and the last one of a class may be cut.
     size : int or None
         How many; None for all.

@@ -1,28 +1,122 @@
 """The tables the stages hand to each other: parquet files with the columns id, text, label, group and others."""
 
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from sentiment.console import progress_bar
 
 CORE_COLUMNS = ("id", "text", "label", "group")
 SPLITS = ("train", "validation", "test")
 
-
-def iterate(table: pa.Table, column: str) -> Iterator[Any]:
-    """Yield a column's values without making a list of them all."""
-    for chunk in table.column(column).chunks:
-        for value in chunk:
-            yield value.as_py()
+_READ_ROWS = 8192
+_ROW_GROUP_ROWS = 32_768
+_ROW_GROUP_BYTES = 64 * 1024 * 1024
 
 
 def write_table(table: pa.Table, path: Path) -> None:
     """Write a table as parquet, the same bytes for the same rows."""
     pq.write_table(table, path, compression="zstd")
+
+
+class TableWriter:
+    """Writes a table that comes in parts as parquet, the same bytes for the same parts.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    schema : pyarrow.Schema
+        What every part has.
+    """
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._writer = pq.ParquetWriter(path, schema, compression="zstd")
+        self._held: list[pa.Table] = [schema.empty_table()]
+        self._rows = self._bytes = 0
+        self.num_rows = 0
+
+    def __enter__(self) -> "TableWriter":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if kind is None and (self._rows or not self.num_rows):
+            self._flush()
+        self._writer.close()
+
+    def write(self, table: pa.Table) -> None:
+        """Add rows; they are held until there are enough for a row group."""
+        if not table.num_rows:
+            return
+        self._held.append(table)
+        self._rows += table.num_rows
+        self._bytes += table.nbytes
+        self.num_rows += table.num_rows
+        if self._rows >= _ROW_GROUP_ROWS or self._bytes >= _ROW_GROUP_BYTES:
+            self._flush()
+
+    def _flush(self) -> None:
+        group = pa.concat_tables(self._held).combine_chunks()
+        self._writer.write_table(group, row_group_size=max(1, group.num_rows))
+        self._held = [group.schema.empty_table()]
+        self._rows = self._bytes = 0
+
+
+def iterate_table(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
+    """Yield the rows of a parquet file that a stage wrote, in order, in tables of at most 8192."""
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=_READ_ROWS, columns=columns):
+            yield pa.Table.from_batches([batch])
+
+
+def count_table(path: Path) -> int:
+    """Return the number of a parquet file's rows."""
+    return int(pq.read_metadata(path).num_rows)
+
+
+def deal_out(path: Path, targets: dict[Path, npt.NDArray[np.int64]]) -> None:
+    """Copy rows of a parquet file to others, reading it once.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    targets : dict of Path to ndarray of int
+        The files to write, and the numbers of the rows that each gets. No row goes to two of them.
+    """
+    owners = np.full(count_table(path), -1, dtype=np.int8)
+    for index, rows in enumerate(targets.values()):
+        owners[rows] = index
+    schema = pq.read_schema(path)
+    start = 0
+    with ExitStack() as stack:
+        bar = stack.enter_context(progress_bar(f"write {', '.join(target.stem for target in targets)}", len(owners), at_least=50_000))
+        writers = [stack.enter_context(TableWriter(target, schema)) for target in targets]
+        for table in iterate_table(path):
+            mine = owners[start : start + table.num_rows]
+            for index, writer in enumerate(writers):
+                writer.write(table.filter(pa.array(mine == index)))
+            start += table.num_rows
+            bar.update(start)
+
+
+def take_texts(files: list[Path], positions: npt.NDArray[np.int64]) -> list[str]:
+    """Return the texts at these positions, which must ascend, of the files' rows one after the other."""
+    texts: list[str] = []
+    start = 0
+    for path in files:
+        for table in iterate_table(path, ["text"]):
+            inside = positions[(positions >= start) & (positions < start + table.num_rows)] - start
+            texts.extend(table.column("text").take(pa.array(inside)).to_pylist())
+            start += table.num_rows
+    return texts
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
@@ -36,10 +130,14 @@ def labels_of(table: pa.Table) -> npt.NDArray[np.int64]:
     return labels
 
 
-def groups_of(table: pa.Table) -> npt.NDArray[np.str_] | None:
-    """Return the group of each row, or None where the table has no groups."""
+def groups_of(table: pa.Table) -> npt.NDArray[np.int64] | None:
+    """Return the number of each row's group, from 0 in the order of the groups' names, or None where the table has no groups."""
     column = table.column("group")
     if column.null_count == table.num_rows:
         return None
-    groups: npt.NDArray[np.str_] = np.asarray(column.to_pylist(), dtype=np.str_)
+    encoded = column.combine_chunks().dictionary_encode()
+    names = encoded.dictionary
+    ranks = np.empty(len(names), dtype=np.int64)
+    ranks[pc.sort_indices(names).to_numpy()] = np.arange(len(names))
+    groups: npt.NDArray[np.int64] = ranks[encoded.indices.to_numpy()]
     return groups

@@ -58,7 +58,7 @@ class RunInfo:
     key: str
 
 
-def describe_run(parameters: Parameters, key: str) -> RunInfo:
+def describe_run(parameters: Parameters, key: str, class_names: list[str]) -> RunInfo:
     """Say what a run is, from all of its parameters and the baseline's.
 
     Parameters
@@ -67,12 +67,15 @@ def describe_run(parameters: Parameters, key: str) -> RunInfo:
         Every parameter, also those that the stage itself does not read.
     key : str
         The training's fingerprint.
+    class_names : list of str
+        The classes, also where the parameters leave it to the data to tell them.
     """
     flat = flatten(parameters)
     baseline, revision = baseline_parameters(flat)
     name = run_name(os.environ.get("DVC_EXP_NAME", ""), experiment_name(flat, baseline))
     tags = [Path(parameters.prepare.source).stem, parameters.train.model.split("/")[-1].removeprefix("package:")]
-    return RunInfo(name, long_form(flat), tags, {**flat, "dataset": parameters.prepare.source, "baseline_revision": revision}, key)
+    config = {**flat, "dataset": parameters.prepare.source, "class_names": class_names, "baseline_revision": revision}
+    return RunInfo(name, long_form(flat), tags, config, key)
 
 
 class Tracker:

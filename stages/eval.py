@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from sentiment import figures, paths, reference
 from sentiment.challenge import CLASS_NAMES, PHENOMENON, read_challenge
+from sentiment.classnames import read_class_names
 from sentiment.console import progress_bar, say
 from sentiment.encoders import load_trained
 from sentiment.errors import run_main
@@ -157,8 +158,8 @@ def metrics(result: TestResult) -> dict[str, float | None]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    class_names = params.prepare.class_names
     train, test = (read_table(paths.SPLIT / f"{split}.parquet") for split in ("train", "test"))
+    class_names = read_class_names(paths.SPLIT, "split")
     runtime = start_runtime(params.train.precision)
     classifier = Classifier(paths.CLASSIFIER, runtime, params.train.max_length, params.train.truncation, params.eval.batch_size)
     predictions, lengths = classifier.classify(test, "eval: test")
@@ -211,7 +212,7 @@ def main() -> None:
 
     summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
     pictures = sorted(paths.EVAL_REPORT.glob("*.png"))
-    record_evaluation(describe_run(params, summary["training"]), summary["steps"], figures_of_merit, pictures, predictions, class_names)
+    record_evaluation(describe_run(params, summary["training"], class_names), summary["steps"], figures_of_merit, pictures, predictions, class_names)
     say(f"eval: {result.accuracy:.1%} of {result.rows} test texts right ({result.interval.low:.1%} to {result.interval.high:.1%})")
 
 

@@ -1,144 +1,148 @@
 """Stage 1, prepare: bring a source of labelled text into one form, without leaks or duplicates.
 
 Reads   prepare.source, a jsonl, csv or parquet file or a folder of them
-Writes  data/prepared/<split>.parquet (id, text, label, group, other columns), reports/prepare.json
+Writes  data/prepared/<split>.parquet (id, text, label, group, other columns), classes.json, dropped.json, dropped.md,
+        reports/prepare.json
 Run     python -m stages.prepare        (or: dvc repro prepare)
+
+The rows pass through a temporary file: memory holds a few hundred bytes of digests a row, however long the texts are.
 """
 
-from collections import Counter
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from sentiment import paths
-from sentiment.console import say
-from sentiment.corpus import Columns, read_corpus
+from sentiment import dropped, paths
+from sentiment.classes import Classes, find_classes
+from sentiment.classnames import write_class_names
+from sentiment.console import progress_bar, say
+from sentiment.corpus import Columns
 from sentiment.errors import UserError, run_main
 from sentiment.files import replacing, write_json
-from sentiment.leakage import RAW_KEY, Keys, Reason, clean_split, give_way, keys_of, repeats
-from sentiment.near_duplicates import find_pairs
+from sentiment.formats import count_rows
+from sentiment.intake import check_ids, take_in
+from sentiment.leakage import Keys, Reason, Reasons, check_classes, decide, repeats
 from sentiment.parameters import PrepareParameters, load_parameters
-from sentiment.sources import find_files
-from sentiment.tables import iterate, labels_of, write_table
+from sentiment.precedence import Place, drop_near_duplicates
+from sentiment.rowstore import RowStore
+from sentiment.sources import SourceFile, find_files
+from sentiment.tables import TableWriter
+from sentiment.workers import Workers
 
-Reasons = npt.NDArray[np.int8]
+_LONG = 50_000  # rows: some seconds
 
 
-def prepare(settings: PrepareParameters) -> tuple[dict[str, pa.Table], dict[str, Reasons], dict[str, Keys], list[Path]]:
-    """Read every split of the source and decide which rows stay.
+@dataclass(frozen=True)
+class Prepared:
+    """What came of a source.
 
-    Parameters
+    Attributes
     ----------
-    settings : PrepareParameters
-        Where the source is and what stands where in it.
-
-    Returns
-    -------
-    tables : dict of str to pyarrow.Table
-        The rows read, by split.
-    reasons : dict of str to ndarray of int8
-        A `Reason` for each row. A test split is never changed.
+    reasons : dict of str to Reasons
+        A `Reason` for each row read, by split.
     keys : dict of str to Keys
         What the decision rests on.
     ignored : list of Path
         Files of the source that belong to no split.
     """
+
+    reasons: dict[str, Reasons]
+    keys: dict[str, Keys]
+    ignored: list[Path]
+
+
+def prepare(settings: PrepareParameters, folder: Path, workers: Workers) -> Prepared:
+    """Read every split of the source, decide which rows stay, and write those.
+
+    Parameters
+    ----------
+    settings : PrepareParameters
+        Where the source is and what stands where in it.
+    folder : Path
+        An empty folder: gets the tables, the classes and the examples of dropped rows.
+    workers : Workers
+        Who cleans and compares.
+    """
     files, ignored = find_files(Path(settings.source), f"prepare.source = {settings.source}")
-    columns = Columns(settings.text_column, settings.label_column, settings.group_column, settings.class_names, settings.strip_html)
-    splits = sorted({file.split for file in files})
-    tables = {split: read_corpus([file for file in files if file.split == split], columns) for split in splits}
-    _check_ids(tables)
-    keys = {split: keys_of(table) for split, table in tables.items()}
-    reasons = {split: clean_split(keys[split]) for split in splits if split != "test"}
-    if "test" in tables:
-        reasons["test"] = np.full(tables["test"].num_rows, Reason.KEPT, dtype=np.int8)
-        for split in reasons.keys() - {"test"}:
-            give_way(keys[split], reasons[split], keys["test"], Reason.TEXT_IN_TEST, Reason.GROUP_IN_TEST)
-    if "validation" in tables:
-        give_way(keys["train"], reasons["train"], keys["validation"], Reason.TEXT_IN_VALIDATION, Reason.GROUP_IN_VALIDATION)
-    if settings.near_duplicate_threshold is not None:
-        drop_near_duplicates(tables, reasons, settings.near_duplicate_threshold)
-    for split in splits:
-        if not (reasons[split] == Reason.KEPT).any():
-            raise UserError(f"prepare.source = {settings.source}: no rows left in the {split} split ({_summary(reasons[split])})")
-    _check_classes(tables, reasons, settings.class_names)
-    return tables, reasons, keys, ignored
+    classes = Classes(settings.class_names, False) if settings.class_names else find_classes(files, settings.label_column)
+    with ExitStack() as stack:
+        splits = sorted({file.split for file in files})
+        stores = {split: stack.enter_context(RowStore(folder / f"{split}.rows")) for split in splits}
+        keys = read(files, settings, classes, stores, workers)
+        check_ids(stores, keys)
+        reasons = decide(keys)
+        near: dict[Place, Place] = {}
+        if settings.near_duplicate_threshold is not None:
+            near = drop_near_duplicates(stores, keys, reasons, settings.near_duplicate_threshold)
+        for split in splits:
+            if not (reasons[split] == Reason.KEPT).any():
+                raise UserError(f"prepare.source = {settings.source}: no rows left in the {split} split ({dropped.summary(reasons[split])})")
+        check_classes(keys, reasons, classes.names)
+        for split in splits:
+            write_kept(stores[split], reasons[split], folder / f"{split}.parquet")
+        dropped.write_examples(folder, dropped.counts(np.concatenate(list(reasons.values()))), dropped.find_examples(reasons, keys, near, stores))
+    write_class_names(folder, classes.names)
+    return Prepared(reasons, keys, ignored)
 
 
-def drop_near_duplicates(tables: dict[str, pa.Table], reasons: dict[str, Reasons], threshold: float) -> None:
-    """Mark rows that are almost the same as one that takes precedence: test, validation, then the earlier row."""
-    order = [split for split in ("test", "validation", "train", "all") if split in tables]
-    where = [(split, int(row)) for split in order for row in np.flatnonzero(reasons[split] == Reason.KEPT)]
-    texts = [text for split in order for text, reason in zip(iterate(tables[split], "text"), reasons[split], strict=True) if reason == Reason.KEPT]
-    dropped: set[int] = set()
-    for earlier, later in find_pairs(texts, threshold):
-        split, row = where[later]
-        if earlier not in dropped and split != "test":
-            dropped.add(later)
-            reasons[split][row] = Reason.NEAR_DUPLICATE
+def read(files: list[SourceFile], settings: PrepareParameters, classes: Classes, stores: dict[str, RowStore], workers: Workers) -> dict[str, Keys]:
+    """Read the source into the stores; return what its rows are compared by, by split."""
+    columns = Columns(
+        settings.text_column, settings.label_column, settings.group_column, classes.names, settings.strip_html, classes.labels_are_names
+    )
+    keys: dict[str, Keys] = {}
+    for split, store in stores.items():
+        mine = [file for file in files if file.split == split]
+        with progress_bar(f"prepare: read {split}", sum(count_rows(file.path) for file in mine), at_least=_LONG) as bar:
+            keys[split] = take_in(mine, columns, settings.near_duplicate_threshold is not None, store, workers, bar.update)
+    return keys
 
 
-def report(reasons: dict[str, Reasons], keys: dict[str, Keys], ignored: list[Path]) -> dict[str, object]:
+def write_kept(store: RowStore, reasons: Reasons, path: Path) -> None:
+    """Write the rows that stay as parquet."""
+    with progress_bar(f"prepare: write {path.stem}", store.num_rows, at_least=_LONG) as bar, TableWriter(path, store.schema) as writer:
+        for start, table in store.tables():
+            kept = reasons[start : start + table.num_rows] == Reason.KEPT
+            writer.write(table.filter(pa.array(kept)))
+            bar.update(start + table.num_rows)
+
+
+def report(prepared: Prepared) -> dict[str, object]:
     """Count what was read, kept and dropped, and what a given test split holds of its own."""
-    every = np.concatenate(list(reasons.values()))
-    dropped = Counter(Reason(int(code)).name.lower() for code in every if code != Reason.KEPT)
+    every = np.concatenate(list(prepared.reasons.values()))
     counts: dict[str, object] = {
         "rows_read": len(every),
         "rows_kept": int((every == Reason.KEPT).sum()),
-        "dropped": {reason.name.lower(): dropped[reason.name.lower()] for reason in Reason if reason != Reason.KEPT},
+        "dropped": {reason.name.lower(): count for reason, count in dropped.counts(every).items()},
     }
-    if "test" in keys:
-        test = keys["test"]
+    if "test" in prepared.keys:
+        test = prepared.keys["test"]
         counts["test"] = {
             "rows": len(test.labels),
             "empty": int(test.empty.sum()),
             "exact_duplicates": int(repeats(test.exact, ~test.empty).sum()),
             "normalised_duplicates": int(repeats(test.normalised, ~test.empty).sum()),
         }
-    if ignored:
-        counts["files_ignored"] = len(ignored)
+    if prepared.ignored:
+        counts["files_ignored"] = len(prepared.ignored)
     return counts
 
 
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    tables, reasons, keys, ignored = prepare(params.prepare)
-    for path in ignored:
-        say(f"prepare: left out {path}: its name starts with none of train, validation, test")
-    with replacing(paths.PREPARED) as folder:
+    with replacing(paths.PREPARED) as folder, Workers() as workers:
         folder.mkdir()
-        for split, table in tables.items():
-            write_table(table.drop_columns(RAW_KEY).filter(pa.array(reasons[split] == Reason.KEPT)), folder / f"{split}.parquet")
-    counts = report(reasons, keys, ignored)
+        prepared = prepare(params.prepare, folder, workers)
+    for path in prepared.ignored:
+        say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
+    counts = report(prepared)
     write_json(paths.PREPARE_METRICS, counts)
-    say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({_summary(np.concatenate(list(reasons.values())))})")
-
-
-def _check_ids(tables: dict[str, pa.Table]) -> None:
-    owners: dict[str, str] = {}
-    for split, table in tables.items():
-        for name in iterate(table, "id"):
-            if owners.setdefault(name, split) != split:
-                raise UserError(f"the id {name!r} stands in the {owners[name]} and the {split} split: ids must be unique")
-
-
-def _check_classes(tables: dict[str, pa.Table], reasons: dict[str, Reasons], class_names: list[str]) -> None:
-    learned = "train" if "train" in tables else "all"
-    rows = {split: np.bincount(labels_of(table)[reasons[split] == Reason.KEPT], minlength=len(class_names)) for split, table in tables.items()}
-    for index, name in enumerate(class_names):
-        elsewhere = [f"{rows[split][index]} in {split}" for split in tables if split != learned and rows[split][index]]
-        if not rows[learned][index]:
-            found = f" (but {', '.join(elsewhere)})" if elsewhere else ""
-            raise UserError(f"class {name!r} has no row to learn from{found}: add some, or take it out of prepare.class_names")
-
-
-def _summary(reasons: Reasons) -> str:
-    counts = Counter(Reason(int(code)) for code in reasons if code != Reason.KEPT)
-    parts = [f"{counts[reason]} {reason.name.lower().replace('_', ' ')}" for reason in Reason if counts[reason]]
-    return "dropped: " + ", ".join(parts) if parts else "nothing dropped"
+    told = dropped.summary(np.concatenate(list(prepared.reasons.values())))
+    say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({told}); examples of dropped rows: {paths.PREPARED / dropped.MARKDOWN}")
 
 
 if __name__ == "__main__":

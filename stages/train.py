@@ -1,6 +1,6 @@
 """Stage 3, train: fine-tune BERT, evaluate after each epoch, keep the curves.
 
-Reads   data/split/train.parquet and validation.parquet
+Reads   data/split/train.parquet, validation.parquet and classes.json
 Writes  models/classifier, reports/train/ (curves, run.json), reports/train.json
 Run     python -m stages.train          (or: dvc repro train; dvc exp run -S train.lr=5e-5)
 
@@ -16,6 +16,7 @@ import numpy as np
 
 from sentiment import paths, processes
 from sentiment.checkpoints import checkpoint_folder, fingerprint
+from sentiment.classnames import read_class_names
 from sentiment.console import progress_bar, say
 from sentiment.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
 from sentiment.errors import UserError, run_main
@@ -91,7 +92,7 @@ def metrics(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    class_names, settings, seed = params.prepare.class_names, params.train, params.seed
+    settings, seed = params.train, params.seed
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
@@ -99,6 +100,7 @@ def main() -> None:
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
+    class_names = read_class_names(paths.SPLIT, "split")
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
 
     name = fingerprint(
@@ -117,7 +119,7 @@ def main() -> None:
     first = processes.rank() == 0
     with checkpoint_folder(name, owner=first) as folder, progress_bar("train", total) as bar:
         processes.wait()  # until the first one holds the folder
-        tracker = start_training_run(describe_run(params, name)) if first else Tracker(None, "disabled")
+        tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None, "disabled")
         try:
             outcome = fine_tune(
                 lambda: load_classifier(encoder, class_names, runtime.device),

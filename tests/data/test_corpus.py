@@ -10,11 +10,14 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
+from sentiment.classnames import read_class_names
 from sentiment.near_duplicates import find_pairs
 from sentiment.parameters import load_parameters
+from sentiment.tables import read_table
 from sentiment.text import normalise, strip_html
+from sentiment.workers import Workers
 from stages.prepare import prepare
-from stages.split import split
+from stages.split import choose, read_part
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {"reviews": (2120, 154), "challenge": (600, 42)}
@@ -73,11 +76,13 @@ def test_the_two_files_share_no_film_and_no_text() -> None:
 
 
 @pytest.fixture(scope="module")
-def splits() -> dict[str, pa.Table]:
+def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
     params = load_parameters(ROOT / "params.yaml")
     settings = params.prepare.model_copy(update={"source": str(ROOT / "data/reviews.jsonl")})
-    tables, _, _, _ = prepare(settings)
-    return split(tables, params.split, params.prepare.class_names)
+    prepared = tmp_path_factory.mktemp("prepared")
+    prepare(settings, prepared, Workers(1))
+    parts = choose({"all": read_part(prepared / "all.parquet")}, params.split, read_class_names(prepared, "prepare"))
+    return {name: read_table(part.path).take(part.rows) for name, part in parts.items()}
 
 
 def test_splits_take_every_row_once(splits: dict[str, pa.Table]) -> None:

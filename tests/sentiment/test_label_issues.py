@@ -35,7 +35,7 @@ def test_planted_labels_lead_the_list_of_the_training_split(classes: int) -> Non
 def test_a_row_is_judged_without_its_group() -> None:
     texts, labels = corpus(120)
     secret = [f"{text} secret{number // 4}" for number, text in enumerate(texts)]  # would give the label away within a group
-    groups = np.array([str(number // 4) for number in range(120)])
+    groups = np.arange(120) // 4
     labels = (np.arange(120) // 4) % 2
     judged = out_of_sample_probabilities(["secret" + text.split("secret")[1] for text in secret], labels, groups, 2)
     assert (judged.argmax(axis=1) == labels).mean() < 0.7
