@@ -116,7 +116,7 @@ def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]
             raise UserError(f"--{option.replace('_', '-')} is for a dataset of the Hub; {source} is a local one")
     files, ignored = find_files(source, str(source)) if request.splits is None else (_named_files(source, request.splits), [])
     for path in ignored:
-        say(f"fetch: {path.relative_to(source)} belongs to none of train, validation, test: left out")
+        say(f"fetch: {path.relative_to(source)} starts with none of train, validation, test (only the first word of a name counts): left out")
     for split in dict.fromkeys(file.split for file in files):
         _write_split([file for file in files if file.split == split], target / f"{WHOLE if split == WHOLE else split}.parquet")
     return {"source": source.name}
@@ -251,9 +251,10 @@ def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
 def _hub_batches(part: Any, update: Any) -> Iterator[tuple[Path, pa.Table]]:
     size = 8192
     columns = part.with_format("arrow")
+    features = part.features.arrow_schema.metadata  # holds the names of the classes, which prepare reads
     for start in range(0, part.num_rows, size):
         table = columns[start : start + size]
-        yield Path(str(part.split)), pa.table({name: table.column(name) for name in table.column_names})
+        yield Path(str(part.split)), pa.table({name: table.column(name) for name in table.column_names}).replace_schema_metadata(features)
         update(min(start + size, part.num_rows))
 
 

@@ -16,7 +16,7 @@ _SPLIT_NAMES = {
     "test": "test",
 }
 _UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")
-_FIRST_WORD = re.compile(r"[A-Za-z]+")
+_WORD = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
     ----------
     source : Path
         One file, or a folder. In a folder, a file whose name (or whose folder's name) starts with
-        train, validation (valid, val, dev) or test belongs to that split. A folder without data
+        train, validation (valid, val, dev) or test belongs to that split. Where none does, the last
+        words count if they tell every file's split (``imdb_train.csv`` and ``imdb_test.csv``). A folder without data
         files may hold a folder for each class with one text file a row, below a folder for each
         split or not (``train/pos/*.txt``).
     told : str
@@ -63,7 +64,8 @@ def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
     ------
     UserError
         Where the source is missing, has no file of a known kind, names splits without train, or
-        holds a symbolic link that leads nowhere or to a folder.
+        holds a symbolic link that leads nowhere or to a folder; and where a name may mean a split
+        (``my_test_2.csv``), as its rows would be learned from.
     """
     if not source.exists():
         linked = "a symbolic link that leads nowhere" if source.is_symlink() else "no such file or folder"
@@ -83,6 +85,9 @@ def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
     if not splits:
         raise UserError(f"{told}: the folder has no {', '.join(KINDS)} file, and no folders of {TEXT_FILE} files")
     if not any(splits.values()):
+        splits = _told_by_last_words(paths) or splits
+    if not any(splits.values()):
+        _refuse_what_may_be_a_split(paths)
         return [SourceFile(path, WHOLE, name) for path, name in _names(list(splits), source).items()], unlabelled
     if "train" not in splits.values():
         found = ", ".join(sorted({split for split in splits.values() if split}))
@@ -124,9 +129,28 @@ def _class_folders(source: Path) -> list[Path]:
     return found
 
 
+def _told_by_last_words(paths: list[Path]) -> dict[Path, str | None]:
+    splits = {path: _SPLIT_NAMES.get((_words(path) or [""])[-1]) for path in paths}
+    return splits if "train" in splits.values() and all(splits.values()) else {}
+
+
+def _refuse_what_may_be_a_split(paths: list[Path]) -> None:
+    for path in paths:
+        for word in _words(path):
+            if split := _SPLIT_NAMES.get(word):
+                raise UserError(
+                    f"{path}: is it the {split} split? Only the first word of a name tells: call it {split}.… (and the others train.…), "
+                    "or take the split's name out of it; `python -m sentiment fetch --split FILES=train …` tells without renaming"
+                )
+
+
+def _words(path: Path) -> list[str]:
+    return [word.lower() for word in _WORD.findall(path.name.split(".")[0])]
+
+
 def _split_of(parts: tuple[str, ...]) -> str | None:
     for part in reversed(parts):
-        word = _FIRST_WORD.match(part)
+        word = _WORD.match(part)
         if word and word.group().lower() in _SPLIT_NAMES:
             return _SPLIT_NAMES[word.group().lower()]
     return None

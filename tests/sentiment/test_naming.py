@@ -27,6 +27,8 @@ BASE = flatten(parse_parameters(TEXT, "params.yaml"))
         ({"train.early_stopping_patience": 1}, "baseline_early_stopping_patience1"),
         ({"train.model": "google-bert/bert-base-uncased"}, "baseline_model-google-bert-bert-base-uncased"),
         ({"split.seed": 7}, "baseline_split.seed7"),
+        ({"prepare.class_names": None}, "baseline_prepare.class_names-none"),
+        ({"prepare.source": "data/imdb", "prepare.class_names": None}, "imdb_baseline"),
     ],
 )
 def test_a_run_is_the_baseline_plus_what_changed(changes: dict[str, Any], name: str) -> None:

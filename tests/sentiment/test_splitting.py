@@ -91,6 +91,23 @@ def test_a_class_that_cannot_stand_on_both_sides_is_named() -> None:
         hold_out(np.array([0, 1, 1, 1] * 5), np.array(["a", "b", "b", "b"] + ["c", "b", "b", "b"] * 4), 0.2, 0, NAMES[:2], "test")
 
 
+@pytest.mark.parametrize("groups", [None, np.arange(300) // 2])
+def test_of_many_classes_each_stands_on_both_sides_or_the_rare_one_is_named(groups: np.ndarray | None) -> None:
+    names = [f"class {number}" for number in range(30)]
+    labels = np.arange(300) // 2 % 30  # ten rows a class, five groups
+    rest, taken = hold_out(labels, groups, 0.3, 0, names, "validation")
+    assert set(labels[rest]) == set(labels[taken]) == set(range(30))
+    rare = np.where(labels == 17, 16, labels)
+    rare[0] = 17
+    with pytest.raises(UserError, match="class 'class 17' has 1 of the (rows|groups) from which the validation split is taken"):
+        hold_out(rare, groups, 0.3, 0, names, "validation")
+
+
+def test_a_share_with_fewer_rows_than_classes_is_refused() -> None:
+    with pytest.raises(UserError, match="the test split cannot be taken from 60 rows: .*30"):
+        hold_out(np.arange(60) % 30, None, 0.1, 0, [str(number) for number in range(30)], "test")
+
+
 @given(rows(), st.data())
 @settings(max_examples=60)
 def test_a_subsample_has_exactly_the_size_and_the_balance(case: tuple[np.ndarray, np.ndarray, float, int], data: st.DataObject) -> None:

@@ -50,6 +50,50 @@ def test_a_csv_with_a_row_of_another_width(workspace: Workspace) -> None:
     workspace.refused("prepare", "data/source.csv, line 3: 2 cells where the header has 3")
 
 
+def test_a_csv_whose_first_line_is_blank(workspace: Workspace) -> None:
+    workspace.set("prepare", source="data/source.csv")
+    for blank in ("", "  ", ",,"):
+        workspace.write("data/source.csv", f"{blank}\ntext,label,film\nfine,1,a\n")
+        workspace.refused("prepare", "data/source.csv, line 1: blank, where the names of the columns are expected")
+
+
+@pytest.mark.parametrize("class_names", [["negative", "positive"], None])
+def test_a_label_of_thousands_of_digits(workspace: Workspace, class_names: list[str] | None) -> None:
+    workspace.set("prepare", source="data/source.csv", class_names=class_names)
+    workspace.write("data/source.csv", "text,label,film\nfine,1,a\nbad,0,b\nlong," + "9" * 5000 + ",c\n")
+    if class_names is None:  # it is a name like any other
+        assert workspace.run("prepare").returncode == 0
+    else:
+        workspace.refused("prepare", "data/source.csv, line 4: label '999", "is none of 0 (negative)")
+
+
+@pytest.mark.parametrize("label", [0.5, True, None, ""])
+def test_labels_that_name_no_class(workspace: Workspace, label: Any) -> None:
+    workspace.set("prepare", class_names=None)
+    workspace.write("data/source.jsonl", with_row(9, {"text": "x", "label": label, "film": "a"}))
+    workspace.refused("prepare", "data/source.jsonl, line 9: label", "prepare.class_names")
+
+
+def test_a_folder_whose_names_may_mean_a_split(workspace: Workspace) -> None:
+    workspace.set("prepare", source="data/folder")
+    workspace.write("data/folder/reviews.jsonl", lines(GOOD))
+    workspace.write("data/folder/my_test_2.jsonl", lines(GOOD[:4]))
+    workspace.refused("prepare", "data/folder/my_test_2.jsonl: is it the test split?", "Only the first word of a name tells")
+
+
+@pytest.mark.parametrize("processes", ["1", "3"])
+def test_a_wrong_row_far_down_is_named_however_many_processes_read(workspace: Workspace, processes: str) -> None:
+    rows = [{"text": f"row {number}", "label": number % 2, "film": f"film {number // 10}"} for number in range(45_000)]
+    rows[30_010]["label"] = 7
+    content = lines(rows)
+    workspace.write("data/source.jsonl", content + "{broken\n")
+    workspace.refused("prepare", "data/source.jsonl, line 30011: label 7 is none of", SENTIMENT_PROCESSES=processes)
+
+
+def test_a_number_of_processes_that_is_none(workspace: Workspace) -> None:
+    workspace.refused("prepare", "SENTIMENT_PROCESSES = 'many'", SENTIMENT_PROCESSES="many")
+
+
 def test_a_csv_with_a_quote_that_is_never_closed(workspace: Workspace) -> None:
     workspace.write("data/source.csv", 'text,label,film\nfine,1,a\n"never closed,0,b\nfine,1,c\n')
     workspace.set("prepare", source="data/source.csv")

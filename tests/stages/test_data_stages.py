@@ -94,6 +94,90 @@ def test_near_duplicates_go_where_they_are_looked_for(workspace: Workspace) -> N
     assert len(prepared(workspace)) == 42
 
 
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["bad", "good"], ["bad", "good"]), ([-1, 1], ["-1", "1"]), (["2", "10"], ["2", "10"]), ([5, 7], ["5", "7"])],
+)
+def test_classes_that_nobody_named_are_those_of_the_data(workspace: Workspace, names: list[Any], expected: list[str]) -> None:
+    workspace.write("data/source.jsonl", lines([{**row, "label": names[row["label"]]} for row in GOOD]))
+    workspace.set("prepare", class_names=None)
+    assert [row["label"] for row in prepared(workspace)] == [row["label"] for row in GOOD]
+    assert workspace.run("split").returncode == 0
+    for folder in ("prepared", "split"):
+        assert json.loads((workspace.root / f"data/{folder}/classes.json").read_text(encoding="utf-8")) == {"class_names": expected}
+    assert set(expected) <= report(workspace, "split")["test"].keys()
+
+
+def test_classes_that_are_named_are_written_down_as_well(workspace: Workspace) -> None:
+    prepared(workspace)
+    assert workspace.run("split").returncode == 0
+    assert json.loads((workspace.root / "data/split/classes.json").read_text(encoding="utf-8")) == {"class_names": ["negative", "positive"]}
+
+
+def test_dropped_rows_are_shown_by_example_with_the_row_they_gave_way_to(workspace: Workspace) -> None:
+    words = [f"word{n}" for n in range(80)]
+    train = [
+        *GOOD,
+        *({"id": f"again {n}", "text": GOOD[0]["text"], "label": 0, "film": "x"} for n in range(7)),
+        {"id": "loud", "text": GOOD[1]["text"].upper() + " [*!_]", "label": 1, "film": "x"},
+        {"id": "nothing", "text": "<br />", "label": 1, "film": "x"},
+        {"id": "other", "text": GOOD[2]["text"], "label": 1, "film": "x"},
+        {"id": "seen", "text": "Held out 1!", "label": 1, "film": "z"},
+        {"id": "film", "text": "unseen", "label": 1, "film": "t3"},
+        {"id": "close", "text": " ".join([*words[:-1], "end | of <b>it</b>"]), "label": 1, "film": "w"},
+    ]
+    test = [{"id": f"t{n}", "text": f"held out {n}", "label": n % 2, "film": f"t{n}"} for n in range(6)]
+    test.append({"id": "long", "text": " ".join([*words, "of it"]), "label": 1, "film": "t9"})
+    workspace.write("data/folder/train.jsonl", lines(train))
+    workspace.write("data/folder/test.jsonl", lines(test))
+    workspace.set("prepare", source="data/folder")
+    done = workspace.run("prepare")
+    assert done.stdout.splitlines()[-1].endswith("data/prepared/dropped.md")
+    found = json.loads((workspace.root / "data/prepared/dropped.json").read_text(encoding="utf-8"))
+    assert {reason: entry["rows"] for reason, entry in found.items()} == report(workspace, "prepare")["dropped"]
+
+    def first(reason: str) -> tuple[str, str, Any]:
+        example = found[reason]["examples"][0]
+        return example["id"], example["split"], example.get("gave_way_to") or example.get("conflicts_with")
+
+    assert [example["id"] for example in found["exact_duplicate"]["examples"]] == [f"again {n}" for n in range(5)]
+    assert first("exact_duplicate") == ("again 0", "train", {"id": "train-000001", "split": "train"})
+    assert first("normalised_duplicate") == ("loud", "train", {"id": "train-000002", "split": "train"})
+    assert first("empty") == ("nothing", "train", None)
+    assert first("conflicting_label") == ("train-000003", "train", {"id": "other", "split": "train"})
+    assert first("text_in_test") == ("seen", "train", {"id": "t1", "split": "test"})
+    assert first("group_in_test") == ("film", "train", {"id": "t3", "split": "test"})
+    assert first("near_duplicate") == ("close", "train", {"id": "long", "split": "test"})
+    page = (workspace.root / "data/prepared/dropped.md").read_text(encoding="utf-8")
+    assert "| loud | train | " + GOOD[1]["text"].upper() + r" \[\*!\_\] | train-000002 (train) |" in page
+    assert "the first 5 of 7" in page
+
+
+def test_nothing_depends_on_the_number_of_processes(workspace: Workspace) -> None:
+    rows = [
+        {"text": f"review {n} of {n // 3} {'and more ' * (n % 7)}", "label": n % 2, "film": f"film {n // 10}", "stars": n % 10} for n in range(20_000)
+    ]
+    rows[19_000] = {**rows[17], "film": "elsewhere"}
+    rows.extend({**row, "stars": None, "seen": True} for row in GOOD)
+    workspace.write("data/source.jsonl", lines(rows))
+    outputs = []
+    for processes in ("1", "3"):
+        for stage in ("prepare", "split"):
+            done = workspace.run(stage, SENTIMENT_PROCESSES=processes)
+            assert done.returncode == 0, done.stderr
+        outputs.append(workspace.outputs())
+    assert outputs[0] == outputs[1]
+    assert report(workspace, "prepare")["dropped"]["exact_duplicate"] == 1
+
+
+def test_files_whose_last_word_tells_their_split(workspace: Workspace) -> None:
+    workspace.write("data/folder/imdb_train.jsonl", lines(GOOD))
+    workspace.write("data/folder/imdb_test.jsonl", lines([{"text": f"held out {n}", "label": n % 2, "film": f"t{n}"} for n in range(6)]))
+    workspace.set("prepare", source="data/folder")
+    assert len(prepared(workspace, "train")) == len(GOOD)
+    assert len(prepared(workspace, "test")) == 6
+
+
 def test_split_is_exact_repeats_itself_and_says_what_it_did(workspace: Workspace) -> None:
     prepared(workspace)
     workspace.set("split", max_train_examples=11, max_test_examples=6)
