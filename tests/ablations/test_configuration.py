@@ -158,3 +158,8 @@ def test_the_shipped_plans_for_imdb_have_the_three_arms(name: str) -> None:
     plan = parse_ablations((synthetic.ROOT / name).read_text(), name, synthetic.baseline())
     names = [point.name for point in make_points(plan, flatten(synthetic.baseline()))[:3]]
     assert names == ["imdb_baseline", "imdb_baseline_bs32", "imdb_baseline_lr5e-5_bs32"]
+
+
+def test_the_shipped_plan_for_truncation_reads_three_parts() -> None:
+    plan = parse_ablations((synthetic.ROOT / "ablations-imdb-truncation.yaml").read_text(), "t.yaml", synthetic.baseline())
+    assert [(arm.name, arm.parameters["train.truncation"]) for arm in plan.arms] == [("head", "head"), ("tail", "tail"), ("head_tail", "head_tail")]
