@@ -140,7 +140,7 @@ def _texts(words: npt.NDArray[np.object_], cumulative: npt.NDArray[np.float64], 
     texts: list[str] = []
     for row, text in enumerate(drawn):
         text[_WORDS // 2] += "<br />"
-        texts.append(texts[row - 1] if row and row % _REPEATED == 0 else " ".join(text))
+        texts.append(texts[row - 2] if row and row % _REPEATED == 0 else " ".join(text))
     return texts
 
 

@@ -25,6 +25,7 @@ TEXT_FILE = ".txt"
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 _LONGEST_LINE = 16 * 1024 * 1024  # bytes; the longest review of IMDB has 14,000
+_READ_BUFFER = 1024 * 1024  # bytes of a parquet column at a time: else whole row groups are held
 _TABLE_ROWS = 8192
 
 
@@ -256,7 +257,7 @@ def _read_parquet(path: Path) -> Iterator[Row]:
 
 def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
     try:
-        with pq.ParquetFile(path) as file:
+        with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
             yield from file.iter_batches(batch_size=size)
     except pa.ArrowException as error:
         raise UserError(f"{path}: not a readable parquet file ({error})") from None

@@ -16,6 +16,7 @@ from sentiment.console import progress_bar
 CORE_COLUMNS = ("id", "text", "label", "group")
 SPLITS = ("train", "validation", "test")
 
+_READ_BUFFER = 1024 * 1024  # bytes of a column at a time: else whole row groups are held
 _READ_ROWS = 8192
 _ROW_GROUP_ROWS = 32_768
 _ROW_GROUP_BYTES = 64 * 1024 * 1024
@@ -71,7 +72,7 @@ class TableWriter:
 
 def iterate_table(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield the rows of a parquet file that a stage wrote, in order, in tables of at most 8192."""
-    with pq.ParquetFile(path) as file:
+    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
         for batch in file.iter_batches(batch_size=_READ_ROWS, columns=columns):
             yield pa.Table.from_batches([batch])
 
@@ -97,7 +98,7 @@ def deal_out(path: Path, targets: dict[Path, npt.NDArray[np.int64]]) -> None:
     schema = pq.read_schema(path)
     start = 0
     with ExitStack() as stack:
-        bar = stack.enter_context(progress_bar(f"write {', '.join(target.stem for target in targets)}", len(owners), at_least=50_000))
+        bar = stack.enter_context(progress_bar(f"split: write {', '.join(target.stem for target in targets)}", len(owners), at_least=50_000))
         writers = [stack.enter_context(TableWriter(target, schema)) for target in targets]
         for table in iterate_table(path):
             mine = owners[start : start + table.num_rows]
