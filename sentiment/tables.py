@@ -98,7 +98,7 @@ def deal_out(path: Path, targets: dict[Path, npt.NDArray[np.int64]]) -> None:
     schema = pq.read_schema(path)
     start = 0
     with ExitStack() as stack:
-        bar = stack.enter_context(progress_bar(f"write {', '.join(target.stem for target in targets)}", len(owners), at_least=50_000))
+        bar = stack.enter_context(progress_bar(f"split: write {', '.join(target.stem for target in targets)}", len(owners), at_least=50_000))
         writers = [stack.enter_context(TableWriter(target, schema)) for target in targets]
         for table in iterate_table(path):
             mine = owners[start : start + table.num_rows]
