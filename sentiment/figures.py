@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from sentiment.metrics import Calibration, Curve
+from sentiment.metrics import Calibration, Curve, mean_curve
 
 # Okabe and Ito's colours, told apart also by people who do not see red and green alike.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
@@ -24,6 +24,7 @@ _DPI = 150
 _SMOOTHING_SHARE = 0.05
 _MANY_CLASSES = 7
 _CURVE_POINTS = 400
+_NUMBERED_CLASSES = 30
 _Corner = Literal["lower left", "lower right"]
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -140,15 +141,17 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], class_names: Seque
         In the order of their indices.
     """
     classes = len(class_names)
-    side = max(4.6, 0.52 * classes + 2.2)
+    numbered = classes <= _NUMBERED_CLASSES
+    side = max(4.6, 0.52 * classes + 2.2) if numbered else 12.0
     names = [shorten(name) for name in class_names]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     with axes(path, "Confusion matrix", "predicted class", "true class", (side + 0.6, side)) as ax:
         ax.grid(visible=False)
         ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        ax.set_xticks(range(classes), names, rotation=0 if classes <= 3 else 90)
-        ax.set_yticks(range(classes), names)
-        for row in range(classes):
+        size = None if numbered else max(3.0, 600 / classes / 1.6)
+        ax.set_xticks(range(classes), names, rotation=0 if classes <= 3 else 90, fontsize=size)
+        ax.set_yticks(range(classes), names, fontsize=size)
+        for row in range(classes if numbered else 0):
             for column in range(classes):
                 if classes > _MANY_CLASSES and counts[row, column] == 0:
                     continue
@@ -241,14 +244,16 @@ def _from_zero(ax: Axes, values: Sequence[float]) -> None:
 
 
 def _one_against_rest(ax: Axes, curves: Sequence[Curve], class_names: Sequence[str], legend: _Corner) -> None:
-    if len(curves) > _MANY_CLASSES:
-        for position, curve in enumerate(curves):
+    many = len(curves) > _MANY_CLASSES
+    for position, curve in enumerate(curves):
+        name = shorten(class_names[curve.class_index])
+        if many:
             label = f"each of {len(curves)} classes" if position == 0 else None
-            ax.plot(curve.x, curve.y, color=COLOURS[-1], linewidth=1.0, alpha=0.6, label=label)
-    else:
-        for colour, curve in zip(COLOURS, curves, strict=False):
-            name = shorten(class_names[curve.class_index])
-            ax.plot(curve.x, curve.y, color=colour, label=name if len(class_names) == 2 else f"{name} against the rest")
+            ax.plot(curve.x, curve.y, color=COLOURS[-1], linewidth=0.8, alpha=0.5, label=label)
+        else:
+            ax.plot(curve.x, curve.y, color=COLOURS[position % len(COLOURS)], label=name if len(class_names) == 2 else f"{name} against the rest")
+    if len(curves) > 1:
+        ax.plot(*mean_curve(curves), color=INK, linewidth=2.2, linestyle="-" if many else ":", label="mean of the classes")
     ax.set_xlim(-0.02, 1.02)
     ax.set_ylim(-0.02, 1.04)
     ax.legend(loc=legend)

@@ -1,13 +1,15 @@
 """How good a classifier is: figures over its predictions, each with what it is uncertain by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score, precision_recall_curve, precision_recall_fscore_support, roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_curve, precision_recall_fscore_support, roc_auc_score, roc_curve
 
 CALIBRATION_BINS = 15
 _CURVE_POINTS = 500
+_MEAN_POINTS = 201
 _CHUNK_CELLS = 4_000_000
 _Z95 = 1.959963984540054
 _SEED = 0  # of the bootstrap: the same predictions always give the same interval
@@ -158,8 +160,37 @@ def calibration(probabilities: Floats, labels: Integers) -> Calibration:
 
 
 def macro_f1(labels: Integers, predicted: Integers, classes: int) -> float:
-    """Return the mean of the classes' F1 scores; a class never predicted counts 0."""
-    return float(f1_score(labels, predicted, labels=range(classes), average="macro", zero_division=0))
+    """Return the mean F1 of the classes that have rows; one that is never predicted counts 0."""
+    return average(by_class(labels, predicted, classes), weighted=False).f1
+
+
+def confusion_counts(labels: Integers, predicted: Integers, classes: int) -> Integers:
+    """Count rows by true and predicted class, shape (classes, classes)."""
+    counts = np.zeros((classes, classes), dtype=np.int64)
+    np.add.at(counts, (labels, predicted), 1)
+    return counts
+
+
+def confused_pairs(counts: Integers, most: int) -> list[tuple[int, int, int]]:
+    """Return the mistakes that are made most often.
+
+    Parameters
+    ----------
+    counts : ndarray of int, shape (classes, classes)
+        True class by predicted class.
+    most : int
+        How many to return.
+
+    Returns
+    -------
+    list of (int, int, int)
+        True class, predicted class, rows; the most frequent first.
+    """
+    wrong = counts.copy()
+    np.fill_diagonal(wrong, 0)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
+    pairs = [(int(true), int(predicted)) for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True)]
+    return [(true, predicted, int(wrong[true, predicted])) for true, predicted in pairs if wrong[true, predicted]]
 
 
 def by_class(labels: Integers, predicted: Integers, classes: int) -> list[ClassReport]:
@@ -168,20 +199,29 @@ def by_class(labels: Integers, predicted: Integers, classes: int) -> list[ClassR
     return [ClassReport(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True)]
 
 
+def average(reports: Sequence[ClassReport], weighted: bool) -> ClassReport:
+    """Return the mean over the classes that have rows, each counted once (macro) or by its rows (weighted)."""
+    kept = [report for report in reports if report.rows]
+    weights = np.array([report.rows if weighted else 1 for report in kept], dtype=np.float64)
+    precision, recall, f1 = (float(np.average([getattr(one, name) for one in kept], weights=weights)) for name in ("precision", "recall", "f1"))
+    return ClassReport(precision, recall, f1, sum(report.rows for report in kept))
+
+
 def roc_auc(labels: Integers, probabilities: Floats) -> float:
-    """Area under the ROC curve of class 1; with more classes, the mean of each class against the others."""
+    """Area under the ROC curve of class 1; with more classes, the mean of each class against the others.
+
+    A class without rows has no curve and is left out; nan where no class has one.
+    """
     if not np.isfinite(probabilities).all():
         return float("nan")
-    if probabilities.shape[1] == 2:
-        return float(roc_auc_score(labels, probabilities[:, 1]))
-    areas = [roc_auc_score(labels == index, probabilities[:, index]) for index in range(probabilities.shape[1])]
-    return float(np.mean(areas))
+    areas = [roc_auc_score(labels == index, probabilities[:, index]) for index in _positive_classes(labels, probabilities)]
+    return float(np.mean(areas)) if areas else float("nan")
 
 
 def roc_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
     """Compute false and true positive rates, for class 1 of two or for each class of more."""
     curves = []
-    for index in _positive_classes(probabilities):
+    for index in _positive_classes(labels, probabilities):
         x, y, _ = roc_curve(labels == index, probabilities[:, index])
         curves.append(_thinned(index, x, y))
     return curves
@@ -190,15 +230,36 @@ def roc_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
 def precision_recall_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
     """Compute recall and precision, for class 1 of two or for each class of more."""
     curves = []
-    for index in _positive_classes(probabilities):
+    for index in _positive_classes(labels, probabilities):
         precision, recall, _ = precision_recall_curve(labels == index, probabilities[:, index], drop_intermediate=True)
         curves.append(_thinned(index, recall[::-1], precision[::-1]))
     return curves
 
 
-def _positive_classes(probabilities: Floats) -> range:
+def mean_curve(curves: Sequence[Curve]) -> tuple[Floats, Floats]:
+    """Average curves over x, each class counted once: one line where a plot would be crowded by one a class.
+
+    Parameters
+    ----------
+    curves : sequence of Curve
+        From `roc_curves` or `precision_recall_curves`; x ascends.
+
+    Returns
+    -------
+    x, y : ndarray of float
+        A single curve as it is; of several, the mean at 201 points.
+    """
+    if len(curves) == 1:
+        return curves[0].x, curves[0].y
+    grid = np.linspace(0.0, 1.0, _MEAN_POINTS)
+    return grid, np.mean([np.interp(grid, curve.x, curve.y) for curve in curves], axis=0) if curves else np.full(_MEAN_POINTS, np.nan)
+
+
+def _positive_classes(labels: Integers, probabilities: Floats) -> list[int]:
     classes = probabilities.shape[1]
-    return range(1, 2) if classes == 2 else range(classes)
+    rows = np.bincount(labels, minlength=classes)
+    asked = [1] if classes == 2 else range(classes)
+    return [index for index in asked if 0 < rows[index] < len(labels)]
 
 
 def _thinned(index: int, x: Floats, y: Floats) -> Curve:

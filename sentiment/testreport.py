@@ -1,10 +1,10 @@
 """The test report that people read: Markdown with the figures beside it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from sentiment.metrics import ClassReport, Interval
+from sentiment.metrics import ClassReport, Interval, average
 from sentiment.slices import Slice
 
 _DOUBTFUL_SHOWN = 20
@@ -95,6 +95,8 @@ class TestResult:
         Where it was asked for and fits the classes.
     mistakes : list of Mistake
         The most confident ones.
+    confused : list of (str, str, int)
+        True class, predicted class, rows; the most frequent mistakes, where there are more than two classes.
     doubtful : dict of str to list of DoubtfulLabel, or None
         By split, the most doubtful first; None where they were not looked for.
     """
@@ -117,6 +119,7 @@ class TestResult:
     without_answer: int
     challenge: ChallengeResult | None
     mistakes: list[Mistake]
+    confused: list[tuple[str, str, int]]
     doubtful: dict[str, list[DoubtfulLabel]] | None
 
 
@@ -146,10 +149,10 @@ def render(result: TestResult) -> str:
     if result.without_answer:
         lines += ["", f"**{result.without_answer:,} texts got no finite answer**: the training has diverged. They count as guesses."]
     lines += ["", "## Classes", ""]
-    lines += _table(
-        ["class", "precision", "recall", "F1", "rows"],
-        [[_plain(name), f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", f"{c.rows:,}"] for name, c in result.classes.items()],
-    )
+    lines += _class_table(result.classes)
+    if result.confused:
+        lines += ["", "Mistaken most often:", ""]
+        lines += _table(["true class", "taken for", "rows"], [[_plain(true), _plain(taken), f"{rows:,}"] for true, taken, rows in result.confused])
     lines += ["", *_pictures("confusion", "calibration"), "", *_pictures("roc", "pr")]
     lines += ["", "## Training", "", *_pictures("losses", "grad_norm"), "", *_pictures("lr")]
     lines += ["", "## Where it is weak", ""]
@@ -168,6 +171,17 @@ def render(result: TestResult) -> str:
     )
     lines += _doubtful_labels(result)
     return "\n".join(lines) + "\n"
+
+
+def _class_table(classes: Mapping[str, ClassReport]) -> list[str]:
+    reports = list(classes.values())
+    named = [(_plain(name), report) for name, report in classes.items()]
+    named += [("**macro average**", average(reports, weighted=False)), ("**weighted average**", average(reports, weighted=True))]
+    cells = [[name, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", f"{c.rows:,}"] for name, c in named]
+    lines = _table(["class", "precision", "recall", "F1", "rows"], cells)
+    if missing := [_plain(name) for name, report in classes.items() if not report.rows]:
+        lines += ["", f"No test row: {', '.join(missing)}. They count in no average."]
+    return lines
 
 
 def _against_reference(result: TestResult) -> str:

@@ -21,7 +21,19 @@ from sentiment.encoders import load_trained
 from sentiment.errors import run_main
 from sentiment.files import read_json, read_tsv, replacing, write_json, write_text, write_tsv
 from sentiment.label_issues import FOLDS, find_label_issues, out_of_sample_probabilities
-from sentiment.metrics import Calibration, accuracy_interval, by_class, calibration, macro_f1, precision_recall_curves, roc_auc, roc_curves
+from sentiment.metrics import (
+    Calibration,
+    accuracy_interval,
+    by_class,
+    calibration,
+    confused_pairs,
+    confusion_counts,
+    macro_f1,
+    mean_curve,
+    precision_recall_curves,
+    roc_auc,
+    roc_curves,
+)
 from sentiment.parameters import load_parameters
 from sentiment.prediction import Predictions, predict
 from sentiment.runtime import Runtime, start_runtime
@@ -32,6 +44,7 @@ from sentiment.tokens import tokenize
 from sentiment.tracking import describe_run, record_evaluation
 
 _MISTAKES = 20
+_CONFUSED_PAIRS = 10
 
 
 class Classifier:
@@ -101,22 +114,30 @@ def write_curves(folder: Path, predictions: Predictions, class_names: list[str],
     labels, probabilities = predictions.labels, predictions.probabilities
     roc, pr = roc_curves(labels, probabilities), precision_recall_curves(labels, probabilities)
     for name, curves, axes in (("roc", roc, ("fpr", "tpr")), ("pr", pr, ("recall", "precision"))):
-        rows = [(class_names[curve.class_index], x, y) for curve in curves for x, y in zip(curve.x, curve.y, strict=True)]
-        write_tsv(folder / f"{name}.tsv", ["class", *axes], rows)
+        write_tsv(folder / f"{name}.tsv", axes, zip(*mean_curve(curves), strict=True))  # one line, which `dvc plots` draws
+        if len(class_names) > 2:
+            rows = [(class_names[curve.class_index], x, y) for curve in curves for x, y in zip(curve.x, curve.y, strict=True)]
+            write_tsv(folder / f"{name}_by_class.tsv", ["class", *axes], rows)
     write_tsv(folder / "calibration.tsv", ["confidence", "accuracy", "rows"], zip(bins.confidence, bins.accuracy, bins.rows, strict=True))
 
     steps = read_tsv(paths.TRAIN_REPORT / paths.STEP_CURVE)
     validation = read_tsv(paths.TRAIN_REPORT / paths.VALIDATION_CURVE)
     write_tsv(folder / "training.tsv", *figures.smoothed_curves(steps))
-    counts = np.zeros((len(class_names), len(class_names)), dtype=np.int64)
-    np.add.at(counts, (labels, predictions.predicted), 1)
     figures.draw_losses(folder / "losses.png", steps, validation)
     figures.draw_gradient_norm(folder / "grad_norm.png", steps, max_grad_norm)
     figures.draw_learning_rate(folder / "lr.png", steps)
     figures.draw_roc(folder / "roc.png", roc, class_names, area)
     figures.draw_precision_recall(folder / "pr.png", pr, class_names)
-    figures.draw_confusion(folder / "confusion.png", counts, class_names)
+    figures.draw_confusion(folder / "confusion.png", confusion_counts(labels, predictions.predicted, len(class_names)), class_names)
     figures.draw_calibration(folder / "calibration.png", bins)
+
+
+def most_confused(predictions: Predictions, class_names: list[str]) -> list[tuple[str, str, int]]:
+    """Return the most frequent mistakes, where there are more than two classes and a matrix alone is hard to read."""
+    if len(class_names) == 2:
+        return []
+    counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
+    return [(class_names[true], class_names[taken], rows) for true, taken, rows in confused_pairs(counts, _CONFUSED_PAIRS)]
 
 
 def doubtful_labels(train: pa.Table, test: pa.Table, predictions: Predictions, class_names: list[str]) -> dict[str, list[DoubtfulLabel]]:
@@ -195,6 +216,7 @@ def main() -> None:
         without_answer=int((~np.isfinite(predictions.losses)).sum()),
         challenge=challenge,
         mistakes=most_confident_mistakes(test, predictions, class_names),
+        confused=most_confused(predictions, class_names),
         doubtful=doubtful_labels(train, test, predictions, class_names) if params.eval.label_issues else None,
     )
     with replacing(paths.EVAL_REPORT) as folder:

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_score
 
 from sentiment import metrics
 
@@ -91,3 +91,40 @@ def test_long_curves_are_thinned_but_keep_their_ends() -> None:
     (curve,) = metrics.roc_curves(labels, np.stack([1 - scores, scores], axis=1))
     assert len(curve.x) <= 500
     assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
+
+
+@given(predictions())
+def test_averages_are_scikit_learns(case: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, probabilities = case
+    reports = metrics.by_class(labels, probabilities.argmax(axis=1), 3)
+    for average, weighted in (("macro", False), ("weighted", True)):
+        expected = precision_recall_fscore_support(labels, probabilities.argmax(axis=1), average=average, zero_division=0)
+        found = metrics.average(reports, weighted)
+        assert (found.precision, found.recall, found.f1) == pytest.approx(expected[:3])
+        assert found.rows == len(labels)
+
+
+def test_a_class_without_test_rows_counts_nowhere() -> None:
+    labels = np.array([0, 1, 0, 1, 0, 1])
+    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1], [0.6, 0.3, 0.1], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
+    assert [curve.class_index for curve in metrics.roc_curves(labels, probabilities)] == [0, 1]
+    assert metrics.roc_auc(labels, probabilities) == pytest.approx(
+        np.mean([roc_auc_score(labels == index, probabilities[:, index]) for index in (0, 1)])
+    )
+    assert metrics.macro_f1(labels, probabilities.argmax(axis=1), 3) == pytest.approx(f1_score(labels, probabilities.argmax(axis=1), average="macro"))
+    assert np.isnan(metrics.roc_auc(np.zeros(6, dtype=np.int64), probabilities[:, :2]))
+
+
+@given(predictions())
+def test_the_mean_of_roc_curves_has_the_mean_area_and_runs_from_corner_to_corner(case: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, probabilities = case
+    x, y = metrics.mean_curve(metrics.roc_curves(labels, probabilities))
+    assert (x[0], x[-1], y[-1]) == (0.0, 1.0, 1.0)
+    assert (np.diff(y) >= -1e-12).all()
+    assert np.trapezoid(y, x) == pytest.approx(metrics.roc_auc(labels, probabilities), abs=0.01)
+
+
+def test_the_most_frequent_mistakes_come_first() -> None:
+    counts = np.array([[9, 2, 0], [5, 9, 1], [0, 0, 9]])
+    assert metrics.confused_pairs(counts, 2) == [(1, 0, 5), (0, 1, 2)]
+    assert metrics.confused_pairs(np.eye(3, dtype=np.int64), 5) == []

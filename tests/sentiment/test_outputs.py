@@ -37,6 +37,7 @@ def result(**changes: object) -> Result:
         "without_answer": 0,
         "challenge": None,
         "mistakes": [Mistake("a-1", "some text", "negative", "positive", 0.97)],
+        "confused": [],
         "doubtful": None,
     }
     return Result(**{**values, **changes})  # type: ignore[arg-type]
@@ -72,6 +73,16 @@ def test_length_slices_add_up_and_have_their_interval() -> None:
     parts = by_length(lengths, np.array([True, True, False, True, False, False]))
     assert [(part.name, part.rows) for part in parts] == [("1 to 64", 2), ("65 to 128", 1), ("257 to 512", 1), ("over 512", 2)]
     assert all(part.low <= part.accuracy <= part.high for part in parts)
+
+
+def test_many_classes_have_averages_and_their_most_frequent_mistakes() -> None:
+    classes = {"a": ClassReport(0.5, 0.5, 0.5, 10), "b": ClassReport(1.0, 1.0, 1.0, 30), "c": ClassReport(0.0, 0.0, 0.0, 0)}
+    text = render(result(classes=classes, confused=[("a", "b|", 7)]))
+    assert "| **macro average** | 0.750 | 0.750 | 0.750 | 40 |" in text
+    assert "| **weighted average** | 0.875 | 0.875 | 0.875 | 40 |" in text
+    assert "No test row: c." in text
+    assert "| a | b\\| | 7 |" in text
+    assert "Mistaken most often" not in render(result())
 
 
 def test_the_report_says_what_cutting_costs() -> None:
