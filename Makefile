@@ -3,10 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
+# BERT-base at 512 tokens wants a GPU; this plan takes two cores half an hour.
+IMDB_PLAN ?= ablations-imdb-cpu.yaml
+IMDB_SOURCE ?= stanfordnlp/imdb --revision e6281661ce1c48d982bc483cf8a173c1bbeb5d31
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report test lint show plots watch clean
+.PHONY: help run ablations report imdb test lint show plots watch clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -20,6 +23,14 @@ ablations: $(READY) ## the experiments of ablations.yaml: queued, watched, made 
 
 report: $(READY) ## compare them: reports/ablations/report.html
 	python -m ablations report
+
+imdb: $(READY) data/imdb.dvc ## IMDB: fetch it, run three arms and compare them (IMDB_PLAN=ablations-imdb.yaml: BERT-base)
+	python -m ablations run --plan $(IMDB_PLAN)
+	python -m ablations report --plan $(IMDB_PLAN)
+
+data/imdb.dvc: | $(READY)
+	python -m sentiment fetch $(IMDB_SOURCE) --name imdb
+	git add data/imdb.dvc data/.gitignore
 
 show: $(READY) ## a short table of the experiments
 	@python -m sentiment show
@@ -37,7 +48,7 @@ lint: $(READY_DEV) ## ruff and mypy
 	ruff check . && ruff format --check . && mypy
 
 clean: ## remove what can be made again, but not the data, the results and the environment
-	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .checkpoints
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .checkpoints .cache
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
 
 $(READY): requirements.txt constraints.txt

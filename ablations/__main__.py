@@ -1,32 +1,38 @@
-"""Ablations: make the experiments of ablations.yaml, and compare them.
+"""Ablations: make the experiments of a plan, ablations.yaml by default, and compare them.
 
-Run     python -m ablations run [--jobs N] [--dry-run]      make what is missing; can be interrupted and called again
-        python -m ablations report                          compare what is there: reports/ablations/
-        python -m ablations stop                            end the queue; what runs is saved first
+Run     python -m ablations run [--jobs N] [--dry-run] [--plan FILE]    make what is missing; can be interrupted and called again
+        python -m ablations report [--plan FILE]                        compare what is there: reports/ablations/
+        python -m ablations stop                                        end the queue; what runs is saved first
 """
 
 import argparse
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
+from ablations.configuration import FILE
 from sentiment.errors import run_main
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m ablations", description="Make the experiments of ablations.yaml, and compare them.")
+    parser = argparse.ArgumentParser(prog="python -m ablations", description="Make the experiments of a plan, and compare them.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="make the experiments that are missing; can be interrupted and called again")
     run.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="experiments at once (default: 1); the cores are shared out")
     run.add_argument("--dry-run", action="store_true", help="list what would be run")
-    commands.add_parser("report", help="compare the experiments: reports/ablations/")
+    report = commands.add_parser("report", help="compare the experiments: reports/ablations/")
+    for command in (run, report):
+        command.add_argument(
+            "--plan", type=Path, default=FILE, metavar="FILE", help=f"the plan (default: {FILE}); its report goes to reports/<its name>/"
+        )
     commands.add_parser("stop", help="end the queue; a training that runs is saved first")
     given = parser.parse_args(arguments)
     # Each command imports its own part: listing a plan needs no matplotlib.
     if given.command == "run":
         from ablations.runner import run as run_plan
 
-        run_plan(given.jobs, given.dry_run)
+        run_plan(given.plan, given.jobs, given.dry_run)
     elif given.command == "stop":
         from ablations.runner import stop
 
@@ -34,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         from ablations.report import write_report
 
-        write_report()
+        write_report(given.plan)
 
 
 if __name__ == "__main__":

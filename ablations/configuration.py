@@ -4,7 +4,7 @@ import difflib
 import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +39,7 @@ class AblationsEntry(_Entry):
     margin: float = Field(gt=0.0, lt=0.5, description="accuracies that differ by less count as practically equal")
     alpha: float = Field(default=0.05, gt=0.0, le=0.2, description="probability of a false finding in the family of comparisons")
     resamples: int = Field(default=4000, ge=1000, le=100_000, description="bootstrap draws behind each interval")
+    base: dict[str, Any] = Field(default={}, description="parameters of any section that every arm has instead of those in params.yaml")
     arms: Annotated[dict[str, ArmEntry], Field(min_length=1)] = Field(description="arms by name, in the order of the report")
 
 
@@ -75,6 +76,8 @@ class Ablations:
         Margin of practical equality; level of the family of comparisons.
     resamples : int
         Bootstrap draws.
+    base : mapping
+        Parameters that every arm has instead of those in params.yaml, by dotted name.
     """
 
     arms: list[Arm]
@@ -82,6 +85,12 @@ class Ablations:
     margin: float
     alpha: float
     resamples: int
+    base: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def other_data(self) -> bool:
+        """Whether data or split are others than those of params.yaml."""
+        return any(key.startswith(("prepare.", "split.")) for key in self.base)
 
 
 def load_ablations(path: Path, baseline: Parameters) -> Ablations:
@@ -115,13 +124,23 @@ def parse_ablations(text: str, name: str, baseline: Parameters) -> Ablations:
         raise UserError(f"{name}: {_describe(error)}") from None
     if len(set(entry.seeds)) < len(entry.seeds):
         raise UserError(f"{name}: seeds = {entry.seeds}: each seed may stand there once")
+    flat = _with_base(flatten(baseline), entry.base, f"{name}: base")
     arms: list[Arm] = []
     for arm_name, arm in entry.arms.items():
-        arms.extend(_arms(arm_name, arm, arms, baseline, name))
-    return Ablations(arms, entry.seeds, entry.margin, entry.alpha, entry.resamples)
+        arms.extend(_arms(arm_name, arm, arms, flat, name))
+    return Ablations(arms, entry.seeds, entry.margin, entry.alpha, entry.resamples, {key: flat[key] for key in entry.base})
 
 
-def _arms(name: str, entry: ArmEntry, above: list[Arm], baseline: Parameters, file: str) -> list[Arm]:
+def _with_base(flat: Mapping[str, Any], base: Mapping[str, Any], where: str) -> Mapping[str, Any]:
+    if "seed" in base:
+        raise UserError(f"{where}: the seed is no part of an arm: put it into seeds")
+    if unknown := [key for key in base if key not in flat]:
+        matches = difflib.get_close_matches(unknown[0], flat, n=1)
+        raise UserError(f"{where}: {unknown[0]} is no parameter{f': did you mean {matches[0]}?' if matches else ''}")
+    return _checked({**flat, **base}, where, base) if base else flat
+
+
+def _arms(name: str, entry: ArmEntry, above: list[Arm], flat: Mapping[str, Any], file: str) -> list[Arm]:
     where = f"{file}: arms.{name}"
     if not _NAME.fullmatch(name):
         raise UserError(f"{where}: a name is made of letters, digits and . _ + -")
@@ -134,7 +153,6 @@ def _arms(name: str, entry: ArmEntry, above: list[Arm], baseline: Parameters, fi
     values = [value if isinstance(value, list) else [value] for value in entry.set.values()]
     if any(not options for options in values):
         raise UserError(f"{where}.set: a list of values must not be empty")
-    flat = flatten(baseline)
     made: list[Arm] = []
     for choice in itertools.product(*values):
         changed = dict(zip(entry.set, choice, strict=True))
@@ -155,7 +173,9 @@ def _check_key(key: str, where: str) -> None:
         raise UserError(f"{where}.set: the seed is no part of an arm: put it into seeds")
     section, _, field = key.partition(".")
     if section in ("prepare", "split", "eval"):
-        raise UserError(f"{where}.set: {key}: arms share data, split and test, or they could not be compared; only train.* can differ")
+        raise UserError(
+            f"{where}.set: {key}: arms share data, split and test, or they could not be compared; only train.* can differ (base is for all)"
+        )
     if section != "train" or field not in TrainParameters.model_fields:
         matches = difflib.get_close_matches(key, [f"train.{name}" for name in TrainParameters.model_fields], n=1)
         raise UserError(f"{where}.set: {key} is not a parameter of train{f': did you mean {matches[0]}?' if matches else ''}")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ablations.configuration import Ablations, Arm
-from sentiment.naming import experiment_name
+from sentiment.naming import BASELINE, experiment_name
 
 
 @dataclass(frozen=True)
@@ -44,12 +44,15 @@ def make_points(ablations: Ablations, baseline: Mapping[str, Any]) -> list[Point
     -------
     list of Point
     """
-    return [_point(arm, seed, baseline) for seed in ablations.seeds for arm in ablations.arms]
+    shared = {**baseline, **ablations.base}
+    # What all arms share need not stand in every name, but for the data: imdb_baseline_bs32.
+    data, _, _ = experiment_name(shared, baseline).partition(BASELINE)
+    return [_point(arm, seed, shared, data) for seed in ablations.seeds for arm in ablations.arms]
 
 
-def _point(arm: Arm, seed: int, baseline: Mapping[str, Any]) -> Point:
+def _point(arm: Arm, seed: int, shared: Mapping[str, Any], data: str) -> Point:
     parameters = {**arm.parameters, "seed": seed}
-    return Point(arm.name, seed, experiment_name(parameters, baseline), parameters)
+    return Point(arm.name, seed, data + experiment_name(parameters, shared), parameters)
 
 
 def recipe(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

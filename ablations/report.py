@@ -14,7 +14,7 @@ from ablations import wording
 from ablations.advice import Advice, Diagnosis, advise
 from ablations.collect import collect
 from ablations.comparison import ArmResult, Comparison, TestBench, Verdict
-from ablations.configuration import FILE, Ablations, load_ablations
+from ablations.configuration import Ablations, load_ablations
 from ablations.experiments import Experiment
 from ablations.family import Family, FamilyArm, Refusal, make_family
 from ablations.figures import Picture, draw_all
@@ -26,7 +26,7 @@ from sentiment.errors import UserError
 from sentiment.files import replacing, write_json, write_text
 from sentiment.parameters import Parameters, flatten, load_parameters
 
-FOLDER = Path("reports/ablations")
+REPORTS = Path("reports")
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -67,18 +67,21 @@ class Findings:
     groups: int | None
 
 
-def write_report() -> None:
-    """Read the experiments through DVC and write reports/ablations/."""
+def write_report(file: Path) -> None:
+    """Read the experiments through DVC and write the report of a plan to reports/<its name>/."""
     parameters = load_parameters(paths.PARAMS)
-    plan = load_ablations(FILE, parameters)
+    plan = load_ablations(file, parameters)
+    folder = REPORTS / file.stem
+    source = plan.arms[0].parameters["prepare.source"]
     experiments, refused = collect()
+    experiments = [experiment for experiment in experiments if experiment.parameters["prepare.source"] == source]  # other data is another study
     findings = analyse(experiments, refused, plan, parameters)
-    render(findings, FOLDER)
+    render(findings, folder)
     for one in findings.comparisons:
         say(f"{one.arm} against {one.against}: {one.verdict.value} ({wording.points(one.accuracy.mean)} points, {wording.span(one.interval)})")
     if findings.family.missing:
         say(f"missing: {', '.join(findings.family.missing)}")
-    say(f"{FOLDER / 'report.html'} and {FOLDER / 'report.md'} are written")
+    say(f"{folder / 'report.html'} and {folder / 'report.md'} are written")
 
 
 def analyse(experiments: Sequence[Experiment], refused: Sequence[Refusal], plan: Ablations, parameters: Parameters) -> Findings:

@@ -18,7 +18,7 @@ import yaml
 from sentiment.errors import UserError
 
 _REFERENCE = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38,62})/(.+)")
-_TRIES, _PAUSE_SECONDS = 4, 1.5
+_TRIES, _PAUSE_SECONDS = 8, 1.5
 
 
 @dataclass(frozen=True)
@@ -225,4 +225,5 @@ def file_hash(path: Path) -> str:
 
 def _last_line(text: str) -> str:
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return (lines or ["no message"])[-1]
+    errors = [line for line in lines if line.startswith("ERROR:")]  # DVC ends with where to ask for help
+    return (errors or lines or ["no message"])[-1]

@@ -11,10 +11,10 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ablations import orphans
-from ablations.configuration import FILE, Ablations, load_ablations
+from ablations.configuration import Ablations, load_ablations
 from ablations.plan import Point, make_points, set_options
 from ablations.repository import Reference, Row, dvc, environment, head, references, show_file, unfinished
-from ablations.survey import Machine, Survey, survey, this_machine
+from ablations.survey import Machine, Survey, check_source, survey, this_machine
 from sentiment import paths
 from sentiment.console import ProgressBar, progress_bar, say
 from sentiment.errors import Interrupted, UserError
@@ -66,11 +66,13 @@ class _State:
     open: list[Point] = field(default_factory=list)
 
 
-def run(jobs: int, dry_run: bool) -> None:
-    """Make every experiment of ablations.yaml that there is none of.
+def run(file: Path, jobs: int, dry_run: bool) -> None:
+    """Make every experiment of a plan that there is none of.
 
     Parameters
     ----------
+    file : Path
+        The plan.
     jobs : int
         Experiments at once.
     dry_run : bool
@@ -84,11 +86,11 @@ def run(jobs: int, dry_run: bool) -> None:
         After Ctrl-C: the queue goes on.
     """
     baseline = baseline_parameters()
-    ablations = load_ablations(FILE, baseline)
+    ablations = load_ablations(file, baseline)
     points = make_points(ablations, flatten(baseline))
     workers = share_out(jobs)
     if dry_run:
-        _list(points, survey(points, head()), ablations)
+        _list(points, survey(points, head(), ablations.other_data), ablations)
         return
     _FOLDER.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_FOLDER / "lock")
@@ -97,7 +99,7 @@ def run(jobs: int, dry_run: bool) -> None:
     except Timeout:
         raise UserError("another `python -m ablations run` is at work in this repository: it shows the progress of both") from None
     try:
-        _Runner(points, baseline, workers).run()
+        _Runner(points, ablations, workers).run()
     except KeyboardInterrupt:
         left = len(orphans.live_workers())
         going_on = "the queue goes on by itself" if left else "nothing is running"
@@ -184,9 +186,10 @@ def _list(points: list[Point], found: Survey, ablations: Ablations) -> None:
 
 
 class _Runner:
-    def __init__(self, points: list[Point], baseline: Parameters, workers: Workers) -> None:
+    def __init__(self, points: list[Point], ablations: Ablations, workers: Workers) -> None:
         self._points = points
-        self._baseline = baseline
+        self._precision = str(points[0].parameters["train.precision"])
+        self._other_data = ablations.other_data
         self._workers = workers
         self._tries = {point.name: _Tries() for point in points}
         self._forced: set[str] = set()
@@ -196,8 +199,11 @@ class _Runner:
 
     def run(self) -> None:
         """Queue, watch and queue again until every experiment is there or given up."""
-        dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
-        found = survey(self._points, self._head)
+        if self._other_data:  # the workspace stands on other parameters: the first experiment makes what all share
+            check_source(str(self._points[0].parameters["prepare.source"]))
+        else:
+            dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
+        found = self._survey()
         if self._uniform(found):
             say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report` compares them")
             return
@@ -216,6 +222,9 @@ class _Runner:
                 self._watch(state, bar)
             bar.update(sum(epochs))
         self._finish()
+
+    def _survey(self) -> Survey:
+        return survey(self._points, self._head, self._other_data)
 
     def _uniform(self, found: Survey) -> bool:
         return len(found.done) == len(self._points) and len(set(found.machines.values())) == 1
@@ -242,7 +251,7 @@ class _Runner:
 
     def _refuse_other_machines(self, found: Survey) -> Survey:
         """Count what was made with other threads or precision as not done: it could not be compared."""
-        machine = this_machine(self._baseline.train.precision, self._workers.environment)
+        machine = this_machine(self._precision, self._workers.environment)
         self._machine = machine
         others = {name: reference for name, reference in found.done.items() if not self._alike(found.machines[name], name)}
         if others:
@@ -268,7 +277,7 @@ class _Runner:
     def _look(self) -> _State:
         # In this order: what ends between the two questions is seen as running and as done, and not as neither.
         rows = {row.name: row for row in unfinished(self._head)}
-        found = survey(self._points, self._head)
+        found = self._survey()
         done = {name: reference for name, reference in found.done.items() if self._alike(found.machines[name], name)}
         rows = {name: row for name, row in rows.items() if name not in done}
         return _State(Survey(done, found.machines), rows)

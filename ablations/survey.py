@@ -10,12 +10,13 @@ from typing import Any
 import yaml
 
 from ablations.plan import Point, recipe
-from ablations.repository import Reference, dependencies, file_hash, lock, outputs, parse_lock, references, show_file
+from ablations.repository import Reference, dependencies, file_hash, git, lock, outputs, parse_lock, references, show_file
 from sentiment import paths
 from sentiment.errors import UserError
 from sentiment.parameters import flatten, parse_parameters
 
-_STAGES = ("train", "eval")
+_TRAINING = ("train", "eval")
+_DATA = ("prepare", "split")
 
 
 @dataclass(frozen=True)
@@ -42,7 +43,7 @@ class Survey:
     machines: Mapping[str, Machine]
 
 
-def survey(points: Sequence[Point], baseline: str) -> Survey:
+def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> Survey:
     """Compare the experiments of this repository with a plan.
 
     Parameters
@@ -51,13 +52,16 @@ def survey(points: Sequence[Point], baseline: str) -> Survey:
         The plan.
     baseline : str
         HEAD: of two experiments that both match, the one that departs from it is taken.
+    other_data : bool
+        The plan's data and split are not the workspace's, so that dvc.lock does not know them: they are
+        known by what they are made from.
 
     Returns
     -------
     Survey
     """
     wanted = {(recipe(point.parameters), point.seed): point for point in points}
-    current = _Current()
+    current = _Current(str(points[0].parameters["prepare.source"]) if other_data else None)
     done: dict[str, Reference] = {}
     machines: dict[str, Machine] = {}
     found = sorted(references(), key=lambda reference: (reference.baseline != baseline, reference.name))
@@ -93,24 +97,42 @@ def this_machine(precision: str, environment: Mapping[str, str]) -> Machine:
     return Machine(int(threads), chosen)
 
 
+def check_source(source: str) -> None:
+    """Refuse a source that an experiment's own workspace would lack.
+
+    Raises
+    ------
+    UserError
+        Where neither the file nor its .dvc file is in git.
+    """
+    tracked = [path for path in (source, f"{source}.dvc") if Path(path).exists() and git("ls-files", "--", path).strip()]
+    if not tracked:
+        raise UserError(
+            f"prepare.source = {source} is not in git, nor is {source}.dvc: bring it in with `python -m sentiment fetch` (IMDB: `make imdb`), then "
+            f"`git add {source}.dvc data/.gitignore && git commit`"
+        )
+
+
 class _Current:
     """Code and data as they lie in the workspace."""
 
-    def __init__(self) -> None:
+    def __init__(self, source: str | None) -> None:
         stages: Mapping[str, Any] = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
-        self._commands = {stage: _as_list(stages[stage]["cmd"]) for stage in _STAGES if stage in stages}
+        checked = _TRAINING if source is None else (*_DATA, *_TRAINING)
+        self._commands = {stage: _as_list(stages[stage]["cmd"]) for stage in checked if stage in stages}
         self._files = {
             stage: {
                 dep: file_hash(Path(dep)) for dep in stages[stage]["deps"] if isinstance(dep, str) and Path(dep).is_file() and not _is_output(dep)
             }
             for stage in self._commands
         }
+        self._source = {source: _hash_of_source(Path(source))} if source is not None else {}
         locked = Path("dvc.lock")
         self._split = outputs(parse_lock(locked.read_text(encoding="utf-8")), "split").get(str(paths.SPLIT)) if locked.exists() else None
 
     def matches(self, revision: str) -> bool:
         stages = lock(revision)
-        if self._split is None or outputs(stages, "split").get(str(paths.SPLIT)) != self._split:
+        if not self._same_data(stages):
             return False
         for stage, files in self._files.items():
             made_with = dependencies(stages, stage)
@@ -119,6 +141,19 @@ class _Current:
             if any(made_with.get(path) != value for path, value in files.items()):
                 return False
         return True
+
+    def _same_data(self, stages: Mapping[str, Any]) -> bool:
+        if self._source:
+            made_with = dependencies(stages, "prepare")
+            return all(made_with.get(path) == value for path, value in self._source.items())
+        return self._split is not None and outputs(stages, "split").get(str(paths.SPLIT)) == self._split
+
+
+def _hash_of_source(source: Path) -> str | None:
+    tracker = source.with_name(source.name + ".dvc")
+    if tracker.is_file():
+        return str(yaml.safe_load(tracker.read_text(encoding="utf-8"))["outs"][0]["md5"])
+    return file_hash(source) if source.is_file() else None
 
 
 def _is_output(path: str) -> bool:

@@ -1,1 +1,1 @@
-"""Speed and scale, measured: each module prints a table, writes JSON, and goes on where it was interrupted."""
+"""Speed, quality and scale, measured: each module prints a table and writes JSON."""

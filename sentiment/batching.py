@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import Sampler
 
+FILLER = -1  # the position of an example that is not there and counts for nothing
 _POOL_BATCHES = 50  # as transformers' length grouping: large enough for little padding, small enough to stay random
 
 
@@ -14,7 +15,8 @@ class TrainingOrder(Sampler[int]):
 
     Length grouping: a random permutation is cut into pools of 50 batches, each pool is sorted by
     length and cut into batches, and the batches of the whole epoch are shuffled, so that the curves
-    show no saw-tooth of lengths. The incomplete batch comes last.
+    show no saw-tooth of lengths. The incomplete batch comes last; where several processes share each
+    batch it is filled up with `FILLER`, so that all of them have the same number of examples.
 
     Parameters
     ----------
@@ -25,14 +27,18 @@ class TrainingOrder(Sampler[int]):
     group_by_length : bool
         False for a plain permutation.
     seed : int
-        The order depends on this and on the epoch alone, so that it is the same after a resumption.
+        The order depends on this and on the epoch alone, so that it is the same after a resumption, and
+        the same for any number of processes.
+    multiple : int
+        The number of positions is brought up to a multiple of this.
     """
 
-    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, group_by_length: bool, seed: int) -> None:
+    def __init__(self, lengths: npt.NDArray[np.int64], batch_size: int, group_by_length: bool, seed: int, multiple: int = 1) -> None:
         self._lengths = lengths
         self._batch_size = batch_size
         self._group_by_length = group_by_length
         self._seed = seed
+        self._fillers = -len(lengths) % multiple
         self._epoch = 0
 
     def set_epoch(self, epoch: int) -> None:
@@ -40,14 +46,14 @@ class TrainingOrder(Sampler[int]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return len(self._lengths) + self._fillers
 
     def __iter__(self) -> Iterator[int]:
         generator = np.random.default_rng((self._seed, self._epoch))
         order = generator.permutation(len(self._lengths))
         if self._group_by_length:
             order = self._grouped(order, generator)
-        return iter(order.tolist())
+        return iter([*order.tolist(), *[FILLER] * self._fillers])
 
     def _grouped(self, order: npt.NDArray[np.int64], generator: np.random.Generator) -> npt.NDArray[np.int64]:
         whole = len(order) - len(order) % self._batch_size

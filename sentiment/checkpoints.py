@@ -43,13 +43,15 @@ def fingerprint(stage: str, inputs: list[Path], settings: dict[str, Any]) -> str
 
 
 @contextmanager
-def checkpoint_folder(name: str) -> Iterator[Path]:
-    """Hold a training's checkpoint folder for this process alone.
+def checkpoint_folder(name: str, owner: bool = True) -> Iterator[Path]:
+    """Hold a training's checkpoint folder for this training alone.
 
     Parameters
     ----------
     name : str
         From `fingerprint`.
+    owner : bool
+        False in all but the first of the processes that share a training: the first holds the folder for them.
 
     Yields
     ------
@@ -63,6 +65,9 @@ def checkpoint_folder(name: str) -> Iterator[Path]:
         Where another process is at the same training.
     """
     root = main_root() / ".checkpoints"
+    if not owner:
+        yield root / name
+        return
     root.mkdir(exist_ok=True)
     lock = FileLock(root / f"{name}.lock")
     try:

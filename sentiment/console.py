@@ -1,5 +1,6 @@
 """What the terminal shows: plain lines, and one progress bar for what takes long."""
 
+import os
 import sys
 import time
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ _LINE_EVERY_SECONDS = 15.0
 
 
 def say(line: str) -> None:
-    """Print one line at once."""
-    print(line, flush=True)
+    """Print one line at once; where several processes share a training, the first one speaks."""
+    if _speaks():
+        print(line, flush=True)
 
 
 class ProgressBar:
@@ -66,10 +68,14 @@ class ProgressBar:
         return f"  about {seconds / 60:.0f} min left" if seconds >= 90 else f"  about {seconds:.0f} s left"
 
 
+def _speaks() -> bool:
+    return os.environ.get("RANK", "0") == "0"
+
+
 @contextmanager
 def progress_bar(description: str, total: int, at_least: int = 0) -> Iterator[ProgressBar]:
     """Show a `ProgressBar` while the block runs, or nothing where `total` is under `at_least`."""
-    if total < at_least or not sys.stderr.isatty():
+    if total < at_least or not sys.stderr.isatty() or not _speaks():
         yield ProgressBar(description, total, None, silent=total < at_least)
         return
     columns = (

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sentiment.attention import training_attention
+from sentiment.dropout import use_fast_dropout
 from sentiment.errors import UserError
 from sentiment.network import reachable
 from sentiment.tokens import LENGTH_STEP
@@ -96,8 +98,8 @@ def longest_input(encoder: Encoder, tokenizer: Any) -> int:
     return int(limit) // LENGTH_STEP * LENGTH_STEP
 
 
-def load_classifier(encoder: Encoder, class_names: list[str], attention: str) -> Any:
-    """Load the encoder with a new classification head.
+def load_classifier(encoder: Encoder, class_names: list[str], device: str) -> Any:
+    """Load the encoder with a new classification head, set up to train fast on a device.
 
     The head's weights are drawn from torch's generator: seed it before.
 
@@ -107,8 +109,8 @@ def load_classifier(encoder: Encoder, class_names: list[str], attention: str) ->
         From `find_encoder`.
     class_names : list of str
         Become ``id2label`` and ``label2id``.
-    attention : str
-        eager or sdpa.
+    device : str
+        cpu, cuda or mps: decides on the attention and on where dropout comes from. The model stays on the CPU.
 
     Returns
     -------
@@ -116,9 +118,10 @@ def load_classifier(encoder: Encoder, class_names: list[str], attention: str) ->
         In fp32.
     """
     import torch
-    from transformers import AutoModelForSequenceClassification
+    from transformers import AutoConfig, AutoModelForSequenceClassification
 
-    return _from_hub_or_folder(
+    attention = training_attention(_from_hub_or_folder(encoder, AutoConfig, {}).model_type, device)
+    model = _from_hub_or_folder(
         encoder,
         AutoModelForSequenceClassification,
         {
@@ -129,6 +132,9 @@ def load_classifier(encoder: Encoder, class_names: list[str], attention: str) ->
             "dtype": torch.float32,
         },
     )
+    if device == "cpu":
+        use_fast_dropout(model)
+    return model
 
 
 def load_trained(folder: Path) -> tuple[Any, Any]:

@@ -37,17 +37,18 @@ def run_main(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        _end(f"error: {error}", status=1)
+        _end(f"error: {error}", status=1, all_say_it=True)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _end(f"error: {error.strerror or error}{where}", status=1)
     except Interrupted as error:
-        _end(f"stopped: {error}", status=130)
+        _end(f"stopped: {error}", status=130, all_say_it=True)
     except KeyboardInterrupt:
         _end("stopped: nothing was written", status=130)
 
 
-def _end(line: str, status: int) -> None:
+def _end(line: str, status: int, all_say_it: bool = False) -> None:
     sys.stdout.flush()
-    print(" ".join(line.split()), file=sys.stderr, flush=True)
+    if not (all_say_it and os.environ.get("RANK", "0") != "0"):  # of several processes the first one speaks
+        print(" ".join(line.split()), file=sys.stderr, flush=True)
     sys.exit(status)

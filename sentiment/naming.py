@@ -48,6 +48,25 @@ def experiment_name(parameters: Mapping[str, Any], baseline: Mapping[str, Any]) 
     return prefix + "_".join([BASELINE, *(_suffix(key, changed[key]) for key in keys)])
 
 
+def run_name(given: str, derived: str) -> str:
+    """Choose between the name DVC knows an experiment by and the one its parameters give.
+
+    Parameters
+    ----------
+    given : str
+        What DVC calls it; empty where it runs outside of an experiment.
+    derived : str
+        From `experiment_name`.
+
+    Returns
+    -------
+    str
+        `given` where it follows the convention (``imdb_baseline_bs32``); names that DVC makes up
+        (``gummy-nappy``) say nothing.
+    """
+    return given if BASELINE in given.split("_") else derived
+
+
 def long_form(parameters: Mapping[str, Any]) -> str:
     """Describe a run by what it is: ``bert-base-uncased@imdb-lr2e-5_bs8_epoch3_wd0.01``."""
     encoder = str(parameters["train.model"]).removeprefix("package:").rstrip("/").split("/")[-1]

@@ -50,3 +50,8 @@ def main_root(start: Path | None = None) -> Path:
         if parts[index : index + len(_EXPERIMENT_WORKSPACES)] == _EXPERIMENT_WORKSPACES:
             return Path(*parts[:index])
     return here
+
+
+def token_cache() -> Path:
+    """Return the folder of token ids that experiments share, in the main checkout."""
+    return main_root() / ".cache" / "tokens"

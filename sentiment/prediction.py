@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sentiment import processes
 from sentiment.runtime import Runtime
 from sentiment.tokens import TokenizedTexts, pad
 
@@ -84,11 +85,12 @@ def predict(
         In the order of `texts`.
     """
     order = np.argsort(-texts.lengths, kind="stable")
-    logits = np.empty((len(order), model.config.num_labels), dtype=np.float64)
+    logits = np.zeros((len(order), model.config.num_labels), dtype=np.float64)
     was_training = model.training
     model.eval()
     with torch.inference_mode(), runtime.autocast():
-        for start in range(0, len(order), batch_size):
+        # Each of several processes takes its share of the batches: the batches themselves are the same for any number.
+        for start in range(processes.rank() * batch_size, len(order), processes.count() * batch_size):
             rows = order[start : start + batch_size]
             batch = pad([texts.token_ids[row] for row in rows], model.config.pad_token_id or 0)
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
@@ -96,6 +98,7 @@ def predict(
             if progress:
                 progress(start + len(rows))
     model.train(was_training)
+    logits = processes.sum_of(logits, model.device)
     silent = ~np.isfinite(logits).all(axis=1)
     logits[silent] = 0.0
     shifted = logits - logits.max(axis=1, keepdims=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
+from sentiment import processes
 from sentiment.errors import UserError
 
 DEVICE_VARIABLE = "SENTIMENT_DEVICE"
@@ -29,11 +30,14 @@ class Runtime:
         fp32, or bf16 (autocast; weights stay fp32).
     threads : int
         Threads of one operation on the CPU.
+    processes : int
+        How many share a training.
     """
 
     device: str
     precision: str
     threads: int
+    processes: int = 1
 
     def autocast(self) -> torch.autocast:
         """Return the context in which the forward pass runs."""
@@ -57,17 +61,25 @@ def start_runtime(precision: str) -> Runtime:
     Raises
     ------
     UserError
-        Where the environment names a device that is not there, or more than one process.
+        Where the environment names a device that is not there.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
-        raise UserError("WORLD_SIZE is over 1: the stages run in one process; start them without torchrun")
     keep_freed_memory()
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # cuBLAS repeats itself only with this
     torch.use_deterministic_algorithms(True, warn_only=True)
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]  # costs a pass over each new tensor and hides nothing here
     device = _device()
+    if device == "cuda":
+        torch.set_float32_matmul_precision("high")  # TF32 where a product is not in bf16
+    processes.join(device)
     chosen = ("bf16" if has_bf16(device) else "fp32") if precision == "auto" else precision
-    return Runtime(device, chosen, torch.get_num_threads())
+    return Runtime(device, chosen, torch.get_num_threads(), processes.count())
+
+
+def describe_runtime(runtime: Runtime) -> str:
+    """Say in a few words what a stage runs on, and why it does so in fp32 where it does."""
+    why = "" if runtime.precision == "bf16" or has_bf16(runtime.device) else ": no bf16 products in this hardware"
+    together = f"{runtime.processes} processes, " if runtime.processes > 1 else ""
+    return f"{runtime.device}, {together}{runtime.threads} threads{' each' if together else ''}, {runtime.precision}{why}"
 
 
 def has_bf16(device: str) -> bool:

@@ -53,6 +53,12 @@ def by_length(lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_]) ->
     return result
 
 
+def by_cut(lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_], max_length: int) -> list[Slice]:
+    """Part the texts that the model read whole from those it read cut: what truncation costs, as far as long texts are not harder by themselves."""
+    cut = lengths > max_length
+    return [slice_of(name, correct[mask]) for name, mask in (("read whole", ~cut), ("cut", cut)) if mask.any()]
+
+
 def by_value(values: Sequence[object], correct: npt.NDArray[np.bool_]) -> list[Slice]:
     """Cut by the values of a column, in alphabetical order; rows without a value are left out."""
     names = np.asarray(["" if value is None else str(value) for value in values])

@@ -7,6 +7,8 @@ from pathlib import PurePosixPath
 from sentiment.metrics import ClassReport, Interval
 from sentiment.slices import Slice
 
+_DOUBTFUL_SHOWN = 20
+
 
 @dataclass(frozen=True)
 class Mistake:
@@ -27,6 +29,28 @@ class Mistake:
     label: str
     predicted: str
     probability: float
+
+
+@dataclass(frozen=True)
+class DoubtfulLabel:
+    """A row whose label looks wrong.
+
+    Attributes
+    ----------
+    id, text : str
+        The row.
+    label, suggested : str
+        Class names: the row's, and the one that looks right.
+    label_probability, suggested_probability : float
+        What the judge gives to either.
+    """
+
+    id: str
+    text: str
+    label: str
+    suggested: str
+    label_probability: float
+    suggested_probability: float
 
 
 @dataclass(frozen=True)
@@ -71,6 +95,8 @@ class TestResult:
         Where it was asked for and fits the classes.
     mistakes : list of Mistake
         The most confident ones.
+    doubtful : dict of str to list of DoubtfulLabel, or None
+        By split, the most doubtful first; None where they were not looked for.
     """
 
     model: str
@@ -91,6 +117,7 @@ class TestResult:
     without_answer: int
     challenge: ChallengeResult | None
     mistakes: list[Mistake]
+    doubtful: dict[str, list[DoubtfulLabel]] | None
 
 
 def render(result: TestResult) -> str:
@@ -126,7 +153,7 @@ def render(result: TestResult) -> str:
     lines += ["", *_pictures("confusion", "calibration"), "", *_pictures("roc", "pr")]
     lines += ["", "## Training", "", *_pictures("losses", "grad_norm"), "", *_pictures("lr")]
     lines += ["", "## Where it is weak", ""]
-    lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.", ""]
+    lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.{_cost_of_cutting(result)}", ""]
     for name, slices in result.slices.items():
         lines += [*_slice_table(name, slices), ""]
     lines += _challenge(result)
@@ -139,6 +166,7 @@ def render(result: TestResult) -> str:
         if result.mistakes
         else ["None."]
     )
+    lines += _doubtful_labels(result)
     return "\n".join(lines) + "\n"
 
 
@@ -167,6 +195,44 @@ def _challenge(result: TestResult) -> list[str]:
         *_slice_table("phenomenon", challenge.by_phenomenon),
         "",
     ]
+
+
+def _cost_of_cutting(result: TestResult) -> str:
+    parts = {part.name: part for part in result.slices.get("cut", [])}
+    if len(parts) < 2:
+        return ""
+    whole, cut = parts["read whole"], parts["cut"]
+    return (
+        f" Of those, {cut.accuracy:.1%} were answered right ({cut.low:.1%} to {cut.high:.1%}), of the others {whole.accuracy:.1%} "
+        f"({whole.low:.1%} to {whole.high:.1%}): what cutting costs, as far as long texts are not harder by themselves."
+    )
+
+
+def _doubtful_labels(result: TestResult) -> list[str]:
+    if result.doubtful is None:
+        return []
+    judges = {"train": "counting words, fitted without the row's fold", "test": "the classifier, which has not seen the row"}
+    lines = [
+        "",
+        "## Labels that look wrong",
+        "",
+        "Candidates to read, not errors: confident learning (Northcutt et al. 2021, cleanlab) lists rows whose label the judge finds improbable. "
+        "Hard and ironic texts are among them. Nothing was removed or changed; all of them stand in `label_issues.json`.",
+    ]
+    for split, found in result.doubtful.items():
+        shown = f", the {min(len(found), _DOUBTFUL_SHOWN)} most doubtful" if len(found) > _DOUBTFUL_SHOWN else ""
+        lines += ["", f"**{split}** (judged by {judges[split]}): {len(found):,} rows{shown}.", ""]
+        if found:
+            lines += _table(
+                ["id", "label", "looks like", "p(label)", "p(looks like)", "text"],
+                [_doubtful_row(one) for one in found[:_DOUBTFUL_SHOWN]],
+            )
+    return lines
+
+
+def _doubtful_row(one: DoubtfulLabel) -> list[str]:
+    probabilities = [f"{one.label_probability:.3f}", f"{one.suggested_probability:.3f}"]
+    return [_plain(one.id), _plain(one.label), _plain(one.suggested), *probabilities, _plain(one.text, 300)]
 
 
 def _slice_table(name: str, slices: Sequence[Slice]) -> list[str]:

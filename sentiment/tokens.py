@@ -2,11 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+
+from sentiment.tokencache import kept_bodies
 
 _CHUNK = 2048
 # oneDNN compiles and keeps kernels for each new shape, some 6 MB a length: fewer lengths save memory and time.
@@ -35,7 +38,7 @@ class TokenizedTexts:
         return np.fromiter((len(ids) for ids in self.token_ids), dtype=np.int64, count=len(self.token_ids))
 
 
-def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: str) -> TokenizedTexts:
+def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: str, cache: Path | None = None) -> TokenizedTexts:
     """Turn texts into token ids and cut the long ones.
 
     Parameters
@@ -48,6 +51,9 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
         Tokens to keep, special tokens included.
     truncation : str
         head keeps the beginning, tail the end, head_tail the first quarter and the end.
+    cache : Path, optional
+        A folder in which the uncut ids are kept: experiments that share texts and tokenizer tokenise once,
+        whatever their lengths.
 
     Returns
     -------
@@ -57,20 +63,12 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
     prefix, suffix = _special_tokens(tokenizer)
     room = max_length - len(prefix) - len(suffix)
     head = {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
+    bodies = kept_bodies(cache, tokenizer, texts, lambda: _encode(tokenizer, texts)) if cache else _encode(tokenizer, texts)
     token_ids: list[npt.NDArray[np.int32]] = []
-    full_lengths = np.empty(len(texts), dtype=np.int64)
-    for start in range(0, len(texts), _CHUNK):
-        chunk = tokenizer(
-            list(texts[start : start + _CHUNK]),
-            add_special_tokens=False,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-            verbose=False,
-        )["input_ids"]
-        for offset, body in enumerate(chunk):
-            full_lengths[start + offset] = len(body) + len(prefix) + len(suffix)
-            kept = body if len(body) <= room else body[:head] + body[len(body) - (room - head) :]
-            token_ids.append(np.asarray(prefix + kept + suffix, dtype=np.int32))
+    for body in bodies:
+        kept = body if len(body) <= room else np.concatenate([body[:head], body[len(body) - (room - head) :]])
+        token_ids.append(np.concatenate([prefix, kept, suffix]))
+    full_lengths = np.fromiter((len(body) for body in bodies), dtype=np.int64, count=len(texts)) + len(prefix) + len(suffix)
     return TokenizedTexts(token_ids, full_lengths)
 
 
@@ -85,11 +83,24 @@ def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int) -> dict[s
     return {"input_ids": input_ids, "attention_mask": attention_mask}
 
 
-def _special_tokens(tokenizer: Any) -> tuple[list[int], list[int]]:
+def _encode(tokenizer: Any, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+    bodies: list[npt.NDArray[np.int32]] = []
+    for start in range(0, len(texts), _CHUNK):
+        chunk = tokenizer(
+            list(texts[start : start + _CHUNK]),
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+        bodies.extend(np.asarray(body, dtype=np.int32) for body in chunk)
+    return bodies
+
+
+def _special_tokens(tokenizer: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
     # What the tokenizer puts before and after a text, found by asking it: fast tokenizers have no method for it.
     body = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = tokenizer("a")["input_ids"]
-    for start in range(len(whole) - len(body) + 1):
-        if whole[start : start + len(body)] == body:
-            return whole[:start], whole[start + len(body) :]
-    return [], []
+    start = next((start for start in range(len(whole) - len(body) + 1) if whole[start : start + len(body)] == body), None)
+    around = ([], []) if start is None else (whole[:start], whole[start + len(body) :])
+    return np.asarray(around[0], dtype=np.int32), np.asarray(around[1], dtype=np.int32)

@@ -14,7 +14,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from sentiment.console import ProgressBar, say
 from sentiment.errors import UserError
 from sentiment.files import read_json, write_json
-from sentiment.naming import baseline_parameters, experiment_name, long_form
+from sentiment.naming import baseline_parameters, experiment_name, long_form, run_name
 from sentiment.network import reachable
 from sentiment.parameters import Parameters, flatten
 from sentiment.paths import RUN_SUMMARY, TRAIN_REPORT, main_root
@@ -72,7 +72,7 @@ def describe_run(parameters: Parameters, key: str, class_names: list[str]) -> Ru
     """
     flat = flatten(parameters)
     baseline, revision = baseline_parameters(flat)
-    name = experiment_name(flat, baseline)
+    name = run_name(os.environ.get("DVC_EXP_NAME", ""), experiment_name(flat, baseline))
     tags = [Path(parameters.prepare.source).stem, parameters.train.model.split("/")[-1].removeprefix("package:")]
     config = {**flat, "dataset": parameters.prepare.source, "class_names": class_names, "baseline_revision": revision}
     return RunInfo(name, long_form(flat), tags, config, key)

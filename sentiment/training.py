@@ -16,17 +16,19 @@ import torch.nn.functional as F
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
-from sentiment.batching import TrainingOrder
+from sentiment import processes
+from sentiment.batching import FILLER, TrainingOrder
 from sentiment.checkpoints import last_checkpoint
-from sentiment.errors import Interrupted
+from sentiment.errors import Interrupted, UserError
 from sentiment.parameters import TrainParameters
 from sentiment.prediction import predict
 from sentiment.runtime import Runtime
-from sentiment.tokens import TokenizedTexts, pad
+from sentiment.tokens import LENGTH_STEP, TokenizedTexts, pad
 
 VALIDATION_BATCH = 64
 _CHECKPOINT_EVERY_SECONDS = 300.0
 _KEEP_CHECKPOINTS = 2
+_NO_LABEL = -100  # cross_entropy passes over it, and Trainer does not count it
 
 
 @dataclass(frozen=True)
@@ -144,7 +146,10 @@ def fine_tune(
     set_seed(seed)
     model = load_model()
     arguments = _arguments(settings, seed, runtime, folder)
-    order = TrainingOrder(train.texts.lengths, settings.batch_size, settings.batching == "group_by_length", seed)
+    together = arguments.per_device_train_batch_size * processes.count()
+    order = TrainingOrder(
+        train.texts.lengths, settings.batch_size, settings.batching == "group_by_length", seed, together if processes.count() > 1 else 1
+    )
     trainer = _ClassifierTrainer(
         model=model,
         args=arguments,
@@ -152,12 +157,14 @@ def fine_tune(
         eval_dataset=_Dataset(validation),
         data_collator=_Collator(model.config.pad_token_id or 0),
         compute_loss_func=_loss(settings, train.labels, model.config.num_labels, model.device),
-        callbacks=[_Patience(settings.early_stopping_patience), *callbacks],
+        callbacks=[_Epochs(order), _Patience(settings.early_stopping_patience), *callbacks],
     )
     # BERT's forward takes **kwargs, which Trainer mistakes for a loss that is scaled already.
     trainer.model_accepts_loss_kwargs = False
     trainer.prepare_for(order, validation, runtime)
     trainer.remove_callback(PrinterCallback)
+    if processes.rank():
+        torch.manual_seed(seed + processes.rank())  # dropout of its own; the first process draws as one alone does
     checkpoint = last_checkpoint(folder)
     with _stopping_on_signals() as stop:
         trainer.add_callback(_Saving(stop))
@@ -207,6 +214,8 @@ class _Dataset(Dataset[dict[str, Any]]):
         return len(self._examples.labels)
 
     def __getitem__(self, index: int) -> dict[str, Any]:
+        if index == FILLER:
+            return {"input_ids": self._examples.texts.token_ids[0][:LENGTH_STEP], "labels": _NO_LABEL}
         return {"input_ids": self._examples.texts.token_ids[index], "labels": int(self._examples.labels[index])}
 
 
@@ -218,6 +227,16 @@ class _Collator:
         batch = pad([row["input_ids"] for row in rows], self._pad_token_id)
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
+
+
+class _Epochs(TrainerCallback):
+    """Tells the order which epoch it is: Trainer's own way does not reach it in a resumed epoch of several processes."""
+
+    def __init__(self, order: TrainingOrder) -> None:
+        self._order = order
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._order.set_epoch(int(state.epoch or 0))
 
 
 class _Patience(TrainerCallback):
@@ -249,7 +268,8 @@ class _Saving(TrainerCallback):
         # A checkpoint of an epoch's last step would lose that epoch's evaluation: the one at the epoch's end follows.
         epoch_ends = float(state.epoch or 0.0).is_integer()
         due = time.monotonic() - self._last_save >= _CHECKPOINT_EVERY_SECONDS
-        if (self._stop.asked or due) and not epoch_ends:
+        self._stop.asked = processes.any_of(self._stop.asked, args.device)
+        if (self._stop.asked or processes.any_of(due, args.device)) and not epoch_ends:
             control.should_save = True
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
@@ -277,10 +297,20 @@ def _stopping_on_signals() -> Iterator[_Stop]:
             signal.signal(number, handler)
 
 
+def _examples_a_pass(settings: TrainParameters) -> int:
+    passes = settings.gradient_accumulation_steps * processes.count()
+    if settings.batch_size % passes:
+        raise UserError(
+            f"train.batch_size = {settings.batch_size}: {processes.count()} processes with {settings.gradient_accumulation_steps} "
+            f"accumulated micro-batches each need a multiple of {passes}"
+        )
+    return settings.batch_size // passes
+
+
 def _arguments(settings: TrainParameters, seed: int, runtime: Runtime, folder: Path) -> TrainingArguments:
     arguments = TrainingArguments(
         output_dir=str(folder),
-        per_device_train_batch_size=settings.batch_size // settings.gradient_accumulation_steps,
+        per_device_train_batch_size=_examples_a_pass(settings),
         gradient_accumulation_steps=settings.gradient_accumulation_steps,
         num_train_epochs=settings.epochs,
         learning_rate=settings.lr,

@@ -1,7 +1,7 @@
 """Stage 4, eval: test the classifier, draw its figures, write its report.
 
 Reads   models/classifier, data/split, reports/train/ (curves), data/challenge.jsonl
-Writes  reports/eval/ (report.md, figures, predictions.parquet, curves, slices.json, mistakes.json), reports/eval.json
+Writes  reports/eval/ (report.md, figures, predictions.parquet, curves, slices.json, mistakes.json, label_issues.json), reports/eval.json
 Run     python -m stages.eval           (or: dvc repro)
 """
 
@@ -20,13 +20,14 @@ from sentiment.console import progress_bar, say
 from sentiment.encoders import load_trained
 from sentiment.errors import run_main
 from sentiment.files import read_json, read_tsv, replacing, write_json, write_text, write_tsv
+from sentiment.label_issues import FOLDS, find_label_issues, out_of_sample_probabilities
 from sentiment.metrics import Calibration, accuracy_interval, by_class, calibration, macro_f1, precision_recall_curves, roc_auc, roc_curves
 from sentiment.parameters import load_parameters
 from sentiment.prediction import Predictions, predict
 from sentiment.runtime import Runtime, start_runtime
-from sentiment.slices import as_dicts, by_length, by_value, slice_of
+from sentiment.slices import as_dicts, by_cut, by_length, by_value, slice_of
 from sentiment.tables import groups_of, labels_of, read_table, write_table
-from sentiment.testreport import ChallengeResult, Mistake, TestResult, render
+from sentiment.testreport import ChallengeResult, DoubtfulLabel, Mistake, TestResult, render
 from sentiment.tokens import tokenize
 from sentiment.tracking import describe_run, record_evaluation
 
@@ -44,7 +45,7 @@ class Classifier:
 
     def classify(self, table: pa.Table, name: str) -> tuple[Predictions, npt.NDArray[np.int64]]:
         """Return predictions in row order, and each text's number of tokens before cutting."""
-        texts = tokenize(self._tokenizer, table.column("text").to_pylist(), self._max_length, self._truncation)
+        texts = tokenize(self._tokenizer, table.column("text").to_pylist(), self._max_length, self._truncation, paths.token_cache())
         with progress_bar(name, table.num_rows) as bar:
             predictions = predict(self._model, texts, labels_of(table), self._batch_size, self._runtime, bar.update)
         return predictions, texts.full_lengths
@@ -118,6 +119,27 @@ def write_curves(folder: Path, predictions: Predictions, class_names: list[str],
     figures.draw_calibration(folder / "calibration.png", bins)
 
 
+def doubtful_labels(train: pa.Table, test: pa.Table, predictions: Predictions, class_names: list[str]) -> dict[str, list[DoubtfulLabel]]:
+    """List the rows of either split whose label looks wrong."""
+    with progress_bar("eval: labels, folds", FOLDS) as bar:
+        judged = out_of_sample_probabilities(train.column("text").to_pylist(), labels_of(train), groups_of(train), len(class_names), bar.update)
+    answered = np.where(np.isfinite(predictions.losses)[:, None], predictions.probabilities, np.nan)
+    return {
+        split: [
+            DoubtfulLabel(
+                id=table.column("id")[issue.row].as_py(),
+                text=table.column("text")[issue.row].as_py(),
+                label=class_names[labels[issue.row]],
+                suggested=class_names[issue.suggested],
+                label_probability=issue.label_probability,
+                suggested_probability=issue.suggested_probability,
+            )
+            for issue in find_label_issues(labels, probabilities)
+        ]
+        for split, table, labels, probabilities in (("train", train, labels_of(train), judged), ("test", test, predictions.labels, answered))
+    }
+
+
 def metrics(result: TestResult) -> dict[str, float | None]:
     """Sum a test up in a few figures."""
     return {
@@ -151,7 +173,7 @@ def main() -> None:
 
     groups = groups_of(test)
     bins = calibration(predictions.probabilities, predictions.labels)
-    slices = {"tokens": by_length(lengths, predictions.correct)}
+    slices = {"tokens": by_length(lengths, predictions.correct), "cut": by_cut(lengths, predictions.correct, params.train.max_length)}
     if PHENOMENON in test.column_names:
         slices[PHENOMENON] = by_value(test.column(PHENOMENON).to_pylist(), predictions.correct)
     result = TestResult(
@@ -173,6 +195,7 @@ def main() -> None:
         without_answer=int((~np.isfinite(predictions.losses)).sum()),
         challenge=challenge,
         mistakes=most_confident_mistakes(test, predictions, class_names),
+        doubtful=doubtful_labels(train, test, predictions, class_names) if params.eval.label_issues else None,
     )
     with replacing(paths.EVAL_REPORT) as folder:
         folder.mkdir()
@@ -181,6 +204,8 @@ def main() -> None:
         by_phenomenon = {"challenge": as_dicts([challenge.overall, *challenge.by_phenomenon])} if challenge else {}
         write_json(folder / "slices.json", {**{name: as_dicts(part) for name, part in slices.items()}, **by_phenomenon})
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
+        if result.doubtful is not None:
+            write_json(folder / "label_issues.json", {split: [asdict(found) for found in rows] for split, rows in result.doubtful.items()})
         write_text(folder / "report.md", render(result))
     figures_of_merit = metrics(result)
     write_json(paths.EVAL_METRICS, figures_of_merit)

@@ -4,7 +4,8 @@ Reads   data/split/train.parquet, validation.parquet and classes.json
 Writes  models/classifier, reports/train/ (curves, run.json), reports/train.json
 Run     python -m stages.train          (or: dvc repro train; dvc exp run -S train.lr=5e-5)
 
-Device, threads and SwanLab's mode come from the environment: SENTIMENT_DEVICE, OMP_NUM_THREADS, SWANLAB_MODE.
+Device, threads, processes and SwanLab's mode come from the environment: SENTIMENT_DEVICE, OMP_NUM_THREADS,
+SENTIMENT_PROCESSES (or an outer torchrun), SWANLAB_MODE.
 """
 
 from importlib.metadata import version
@@ -13,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from sentiment import paths
+from sentiment import paths, processes
 from sentiment.checkpoints import checkpoint_folder, fingerprint
 from sentiment.classnames import read_class_names
 from sentiment.console import progress_bar, say
@@ -22,17 +23,17 @@ from sentiment.errors import UserError, run_main
 from sentiment.files import replacing, write_json, write_text, write_tsv
 from sentiment.modelcard import model_card
 from sentiment.parameters import TrainParameters, load_parameters
-from sentiment.runtime import Runtime, start_runtime
+from sentiment.runtime import Runtime, describe_runtime, start_runtime
 from sentiment.tables import labels_of, read_table
 from sentiment.tokens import tokenize
-from sentiment.tracking import ProgressCallback, TrackingCallback, describe_run, start_training_run
+from sentiment.tracking import ProgressCallback, Tracker, TrackingCallback, describe_run, start_training_run
 from sentiment.training import Examples, Outcome, fine_tune, steps_per_epoch
 
 
 def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Examples:
     """Read and tokenise one split."""
     table = read_table(paths.SPLIT / f"{split}.parquet", columns=["text", "label"])
-    texts = tokenize(tokenizer, table.column("text").to_pylist(), settings.max_length, settings.truncation)
+    texts = tokenize(tokenizer, table.column("text").to_pylist(), settings.max_length, settings.truncation, paths.token_cache())
     return Examples(texts, labels_of(table))
 
 
@@ -84,6 +85,7 @@ def metrics(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
         "grad_norm_p95": float(np.percentile(norms, 95)),
         "precision": runtime.precision,
         "threads": runtime.threads,
+        "processes": runtime.processes,
     }
 
 
@@ -92,12 +94,14 @@ def main() -> None:
     params = load_parameters(paths.PARAMS)
     settings, seed = params.train, params.seed
     encoder = find_encoder(settings.model, settings.model_revision)
+    if processes.launch("stages.train"):
+        return
     runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     class_names = read_class_names(paths.SPLIT, "split")
-    say(f"train: {len(train.labels)} texts on {runtime.device}, {runtime.threads} threads, {runtime.precision}")
+    say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
 
     name = fingerprint(
         "train",
@@ -112,12 +116,13 @@ def main() -> None:
         },
     )
     total = steps_per_epoch(len(train.labels), settings.batch_size) * settings.epochs
-    attention = "eager" if runtime.device == "cpu" else "sdpa"  # with dropout the CPU's sdpa falls back to a slower kernel
-    with checkpoint_folder(name) as folder, progress_bar("train", total) as bar:
-        tracker = start_training_run(describe_run(params, name, class_names))
+    first = processes.rank() == 0
+    with checkpoint_folder(name, owner=first) as folder, progress_bar("train", total) as bar:
+        processes.wait()  # until the first one holds the folder
+        tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None, "disabled")
         try:
             outcome = fine_tune(
-                lambda: load_classifier(encoder, class_names, attention),
+                lambda: load_classifier(encoder, class_names, runtime.device),
                 train,
                 validation,
                 settings,
@@ -130,10 +135,12 @@ def main() -> None:
             tracker.finish(failed=True)
             raise
         tracker.finish()
-        card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
-        save_model(outcome, tokenizer, settings.max_length, card, paths.CLASSIFIER)
-        save_curves(outcome, name, paths.TRAIN_REPORT)
-        write_json(paths.TRAIN_METRICS, metrics(outcome, runtime))
+        if first:
+            card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
+            save_model(outcome, tokenizer, settings.max_length, card, paths.CLASSIFIER)
+            save_curves(outcome, name, paths.TRAIN_REPORT)
+            write_json(paths.TRAIN_METRICS, metrics(outcome, runtime))
+        processes.wait()  # while the first one may still write
 
 
 if __name__ == "__main__":

@@ -118,3 +118,48 @@ def test_a_recipe_is_all_but_the_seed() -> None:
     flat = flatten(synthetic.baseline())
     assert recipe(flat) == recipe({**flat, "seed": 7})
     assert recipe(flat) != recipe({**flat, "train.lr": 1e-5})
+
+
+BASE = """
+seeds: [42, 43]
+margin: 0.01
+base: {prepare.source: data/imdb, prepare.group_column: null, split.max_train_examples: 1000, train.max_length: 128}
+arms:
+  baseline: {set: {}}
+  baseline_bs32: {against: baseline, set: {train.batch_size: 32}}
+"""
+
+
+def test_a_base_is_what_every_arm_has_and_its_data_what_names_begin_with() -> None:
+    plan = parse_ablations(BASE, "imdb.yaml", synthetic.baseline())
+    points = make_points(plan, flatten(synthetic.baseline()))
+    assert [point.name for point in points] == ["imdb_baseline", "imdb_baseline_bs32", "imdb_baseline_seed43", "imdb_baseline_bs32_seed43"]
+    assert all(point.parameters["prepare.source"] == "data/imdb" and point.parameters["train.max_length"] == 128 for point in points)
+    assert plan.other_data
+    assert not synthetic.plan().other_data
+
+
+@pytest.mark.parametrize(
+    ("base", "told"),
+    [
+        ("{seed: 1}", "imdb.yaml: base: the seed is no part of an arm"),
+        ("{train.lrr: 1}", "imdb.yaml: base: train.lrr is no parameter: did you mean train.lr?"),
+        ("{prepare.strip_html: often}", "imdb.yaml: base: prepare.strip_html = 'often'"),
+    ],
+)
+def test_errors_in_a_base_name_the_entry(base: str, told: str) -> None:
+    with pytest.raises(UserError) as error:
+        parse_ablations(f"seeds: [1]\nmargin: 0.1\nbase: {base}\narms: {{baseline: {{set: {{}}}}}}", "imdb.yaml", synthetic.baseline())
+    assert str(error.value).startswith(told)
+
+
+@pytest.mark.parametrize("name", ["ablations-imdb.yaml", "ablations-imdb-cpu.yaml"])
+def test_the_shipped_plans_for_imdb_have_the_three_arms(name: str) -> None:
+    plan = parse_ablations((synthetic.ROOT / name).read_text(), name, synthetic.baseline())
+    names = [point.name for point in make_points(plan, flatten(synthetic.baseline()))[:3]]
+    assert names == ["imdb_baseline", "imdb_baseline_bs32", "imdb_baseline_lr5e-5_bs32"]
+
+
+def test_the_shipped_plan_for_truncation_reads_three_parts() -> None:
+    plan = parse_ablations((synthetic.ROOT / "ablations-imdb-truncation.yaml").read_text(), "t.yaml", synthetic.baseline())
+    assert [(arm.name, arm.parameters["train.truncation"]) for arm in plan.arms] == [("head", "head"), ("tail", "tail"), ("head_tail", "head_tail")]

@@ -153,6 +153,29 @@ def test_run_report_and_run_again(toy: Toy) -> None:
     assert "0 of 2 experiments to run" in told
 
 
+def test_a_plan_on_other_data_is_a_study_of_its_own(toy: Toy) -> None:
+    plan = {**PLAN, "base": {"prepare.source": "data/other.jsonl", "prepare.group_column": None, "split.max_train_examples": 100}}
+    (toy.root / "other.yaml").write_text(yaml.safe_dump(plan, sort_keys=False))
+    refused = toy.ablations("run", "--plan", "other.yaml", check=False)
+    assert refused.stderr.startswith("error: prepare.source = data/other.jsonl is not in git")
+
+    shutil.copy(toy.root / "data/reviews.jsonl", toy.root / "data/other.jsonl")
+    toy.run("git", "add", "data/other.jsonl")
+    toy.ablations("run")
+    toy.ablations("run", "--plan", "other.yaml")
+    assert toy.finished() == sorted([*NAMES, *(f"other_{name}" for name in NAMES)])
+    assert "all 2 experiments are there" in toy.ablations("run", "--plan", "other.yaml").stdout
+    assert "all 2 experiments are there" in toy.ablations("run").stdout
+    toy.ablations("report", "--plan", "other.yaml")
+    report = json.loads((toy.root / "reports/other/report.json").read_text())
+    assert not (toy.root / "reports/ablations").exists()
+    assert "other_baseline" in json.dumps(report)
+
+    with (toy.root / "data/other.jsonl").open("a") as file:
+        file.write((toy.root / "data/reviews.jsonl").read_text().splitlines(keepends=True)[0])
+    assert "2 of 2 experiments to run" in toy.ablations("run", "--plan", "other.yaml", "--dry-run").stdout
+
+
 def test_results_of_other_threads_are_made_again_where_they_must_be(toy: Toy) -> None:
     if (os.cpu_count() or 1) < 2:
         pytest.skip("one core")

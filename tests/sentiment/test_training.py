@@ -47,7 +47,7 @@ def train(chosen: TrainParameters, folder: Path, *, seed: int = 1, flip: bool = 
     found = find_encoder(chosen.model, None)
     tokenizer = load_tokenizer(found)
     return fine_tune(
-        lambda: load_classifier(found, ["bad", "good"], "eager"),
+        lambda: load_classifier(found, ["bad", "good"], "cpu"),
         examples(tokenizer, rows),
         examples(tokenizer, 20, flip),
         chosen,

