@@ -13,38 +13,24 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sentiment import figures, paths, reference
+from sentiment import paths, reference
 from sentiment.challenge import CLASS_NAMES, PHENOMENON, read_challenge
 from sentiment.classnames import read_class_names
 from sentiment.console import progress_bar, say
 from sentiment.encoders import load_trained
 from sentiment.errors import run_main
-from sentiment.files import read_json, read_tsv, replacing, write_json, write_text, write_tsv
-from sentiment.label_issues import FOLDS, find_label_issues, out_of_sample_probabilities
-from sentiment.metrics import (
-    Calibration,
-    accuracy_interval,
-    by_class,
-    calibration,
-    confused_pairs,
-    confusion_counts,
-    macro_f1,
-    mean_curve,
-    precision_recall_curves,
-    roc_auc,
-    roc_curves,
-)
+from sentiment.files import read_json, replacing, write_json, write_text
+from sentiment.metrics import accuracy_interval, by_class, calibration, macro_f1, roc_auc
 from sentiment.parameters import load_parameters
 from sentiment.prediction import Predictions, predict
 from sentiment.runtime import Runtime, start_runtime
 from sentiment.slices import as_dicts, by_cut, by_length, by_value, slice_of
-from sentiment.tables import groups_of, labels_of, read_table, write_table
-from sentiment.testreport import ChallengeResult, DoubtfulLabel, Mistake, TestResult, render
+from sentiment.tables import groups_of, labels_of, read_table
+from sentiment.testfiles import write_curves, write_predictions
+from sentiment.testlists import doubtful_labels, most_confident_mistakes, most_confused
+from sentiment.testreport import ChallengeResult, TestResult, render
 from sentiment.tokens import tokenize
 from sentiment.tracking import describe_run, record_evaluation
-
-_MISTAKES = 20
-_CONFUSED_PAIRS = 10
 
 
 class Classifier:
@@ -64,23 +50,6 @@ class Classifier:
         return predictions, texts.full_lengths
 
 
-def most_confident_mistakes(table: pa.Table, predictions: Predictions, class_names: list[str]) -> list[Mistake]:
-    """Return the wrong rows with the highest probability, the first row first where two are equal."""
-    wrong = np.flatnonzero(~predictions.correct)
-    confidence = predictions.probabilities.max(axis=1)
-    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MISTAKES]
-    return [
-        Mistake(
-            id=table.column("id")[int(row)].as_py(),
-            text=table.column("text")[int(row)].as_py(),
-            label=class_names[predictions.labels[row]],
-            predicted=class_names[predictions.predicted[row]],
-            probability=float(confidence[row]),
-        )
-        for row in chosen
-    ]
-
-
 def challenge_result(train: pa.Table, strip_html: bool, classifier: Classifier, words: Any) -> ChallengeResult:
     """Classify the challenge set."""
     challenge = read_challenge(paths.CHALLENGE, train, strip_html)
@@ -91,74 +60,6 @@ def challenge_result(train: pa.Table, strip_html: bool, classifier: Classifier, 
         reference_accuracy=reference.accuracy(words, challenge.table.column("text").to_pylist(), predictions.labels),
         in_train=challenge.in_train,
     )
-
-
-def write_predictions(folder: Path, test: pa.Table, predictions: Predictions, class_names: list[str]) -> None:
-    """Write one row a test text, and the pairs that make the confusion matrix."""
-    columns = {
-        "id": test.column("id"),
-        "group": test.column("group"),
-        "label": pa.array(predictions.labels, pa.int32()),
-        "predicted": pa.array(predictions.predicted, pa.int32()),
-        "probabilities": pa.array(list(predictions.probabilities), pa.list_(pa.float64())),
-        "loss": pa.array(predictions.losses, pa.float64()),
-    }
-    write_table(pa.table(columns), folder / "predictions.parquet")
-    names = np.asarray(class_names)
-    pairs = zip(names[predictions.labels], names[predictions.predicted], strict=True)
-    write_tsv(folder / "confusion.tsv", ["actual", "predicted"], pairs)
-
-
-def write_curves(folder: Path, predictions: Predictions, class_names: list[str], area: float, bins: Calibration, max_grad_norm: float) -> None:
-    """Write ROC, precision-recall and calibration as data, and every figure."""
-    labels, probabilities = predictions.labels, predictions.probabilities
-    roc, pr = roc_curves(labels, probabilities), precision_recall_curves(labels, probabilities)
-    for name, curves, axes in (("roc", roc, ("fpr", "tpr")), ("pr", pr, ("recall", "precision"))):
-        write_tsv(folder / f"{name}.tsv", axes, zip(*mean_curve(curves), strict=True))  # one line, which `dvc plots` draws
-        if len(class_names) > 2:
-            rows = [(class_names[curve.class_index], x, y) for curve in curves for x, y in zip(curve.x, curve.y, strict=True)]
-            write_tsv(folder / f"{name}_by_class.tsv", ["class", *axes], rows)
-    write_tsv(folder / "calibration.tsv", ["confidence", "accuracy", "rows"], zip(bins.confidence, bins.accuracy, bins.rows, strict=True))
-
-    steps = read_tsv(paths.TRAIN_REPORT / paths.STEP_CURVE)
-    validation = read_tsv(paths.TRAIN_REPORT / paths.VALIDATION_CURVE)
-    write_tsv(folder / "training.tsv", *figures.smoothed_curves(steps))
-    figures.draw_losses(folder / "losses.png", steps, validation)
-    figures.draw_gradient_norm(folder / "grad_norm.png", steps, max_grad_norm)
-    figures.draw_learning_rate(folder / "lr.png", steps)
-    figures.draw_roc(folder / "roc.png", roc, class_names, area)
-    figures.draw_precision_recall(folder / "pr.png", pr, class_names)
-    figures.draw_confusion(folder / "confusion.png", confusion_counts(labels, predictions.predicted, len(class_names)), class_names)
-    figures.draw_calibration(folder / "calibration.png", bins)
-
-
-def most_confused(predictions: Predictions, class_names: list[str]) -> list[tuple[str, str, int]]:
-    """Return the most frequent mistakes, where there are more than two classes and a matrix alone is hard to read."""
-    if len(class_names) == 2:
-        return []
-    counts = confusion_counts(predictions.labels, predictions.predicted, len(class_names))
-    return [(class_names[true], class_names[taken], rows) for true, taken, rows in confused_pairs(counts, _CONFUSED_PAIRS)]
-
-
-def doubtful_labels(train: pa.Table, test: pa.Table, predictions: Predictions, class_names: list[str]) -> dict[str, list[DoubtfulLabel]]:
-    """List the rows of either split whose label looks wrong."""
-    with progress_bar("eval: labels, folds", FOLDS) as bar:
-        judged = out_of_sample_probabilities(train.column("text").to_pylist(), labels_of(train), groups_of(train), len(class_names), bar.update)
-    answered = np.where(np.isfinite(predictions.losses)[:, None], predictions.probabilities, np.nan)
-    return {
-        split: [
-            DoubtfulLabel(
-                id=table.column("id")[issue.row].as_py(),
-                text=table.column("text")[issue.row].as_py(),
-                label=class_names[labels[issue.row]],
-                suggested=class_names[issue.suggested],
-                label_probability=issue.label_probability,
-                suggested_probability=issue.suggested_probability,
-            )
-            for issue in find_label_issues(labels, probabilities)
-        ]
-        for split, table, labels, probabilities in (("train", train, labels_of(train), judged), ("test", test, predictions.labels, answered))
-    }
 
 
 def metrics(result: TestResult) -> dict[str, float | None]:
