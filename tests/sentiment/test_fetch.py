@@ -72,7 +72,7 @@ def test_a_folder_keeps_its_splits_and_several_files_of_one_are_joined(checkout:
     (folder / "test.csv").write_text('text,label\n"so, so",0\n', encoding="utf-8")
     done = fetch(checkout, str(folder), "--name", "other")
     assert done.returncode == 0, done.stderr
-    assert "unlabelled.jsonl belongs to none" in done.stdout
+    assert "unlabelled.jsonl starts with none" in done.stdout
     assert sorted(path.name for path in (checkout / "data/other").iterdir()) == ["origin.json", "test.parquet", "train.parquet"]
     assert pq.read_table(checkout / "data/other/train.parquet").num_rows == 4
     assert pq.read_table(checkout / "data/other/test.parquet").to_pylist() == [{"text": "so, so", "label": "0"}]
