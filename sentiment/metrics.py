@@ -1,13 +1,13 @@
 """How good a classifier is: figures over its predictions, each with what it is uncertain by."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import f1_score, precision_recall_curve, precision_recall_fscore_support, roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_fscore_support
 
 CALIBRATION_BINS = 15
-_CURVE_POINTS = 500
 _CHUNK_CELLS = 4_000_000
 _Z95 = 1.959963984540054
 _SEED = 0  # of the bootstrap: the same predictions always give the same interval
@@ -47,25 +47,8 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One class against the others.
-
-    Attributes
-    ----------
-    class_index : int
-        The class that counts as positive.
-    x, y : ndarray of float64
-        False and true positive rate (ROC), or recall and precision.
-    """
-
-    class_index: int
-    x: Floats
-    y: Floats
-
-
-@dataclass(frozen=True)
 class ClassReport:
-    """Precision, recall and F1 of one class, and its number of rows."""
+    """Precision, recall and F1 of one class (0 where a class was never predicted, or has no rows), and its number of rows."""
 
     precision: float
     recall: float
@@ -157,52 +140,30 @@ def calibration(probabilities: Floats, labels: Integers) -> Calibration:
     return Calibration(sums[0], sums[1], rows[filled].astype(np.int64))
 
 
-def macro_f1(labels: Integers, predicted: Integers, classes: int) -> float:
-    """Return the mean of the classes' F1 scores; a class never predicted counts 0."""
-    return float(f1_score(labels, predicted, labels=range(classes), average="macro", zero_division=0))
-
-
 def by_class(labels: Integers, predicted: Integers, classes: int) -> list[ClassReport]:
     """Return precision, recall, F1 and rows of each class, in the order of their indices."""
     columns = precision_recall_fscore_support(labels, predicted, labels=range(classes), zero_division=0)
     return [ClassReport(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True)]
 
 
-def roc_auc(labels: Integers, probabilities: Floats) -> float:
-    """Area under the ROC curve of class 1; with more classes, the mean of each class against the others."""
-    if not np.isfinite(probabilities).all():
-        return float("nan")
-    if probabilities.shape[1] == 2:
-        return float(roc_auc_score(labels, probabilities[:, 1]))
-    areas = [roc_auc_score(labels == index, probabilities[:, index]) for index in range(probabilities.shape[1])]
-    return float(np.mean(areas))
+def averages(classes: Sequence[ClassReport]) -> dict[str, ClassReport]:
+    """Average precision, recall and F1 over the classes that have rows.
 
+    A class without rows has no recall, and nothing to be right about: to count it as 0 would make a test that lacks
+    it look worse. The rows that were wrongly taken for it are missing from the recall of their own classes.
 
-def roc_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
-    """Compute false and true positive rates, for class 1 of two or for each class of more."""
-    curves = []
-    for index in _positive_classes(probabilities):
-        x, y, _ = roc_curve(labels == index, probabilities[:, index])
-        curves.append(_thinned(index, x, y))
-    return curves
+    Parameters
+    ----------
+    classes : sequence of ClassReport
+        At least one with rows.
 
-
-def precision_recall_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
-    """Compute recall and precision, for class 1 of two or for each class of more."""
-    curves = []
-    for index in _positive_classes(probabilities):
-        precision, recall, _ = precision_recall_curve(labels == index, probabilities[:, index], drop_intermediate=True)
-        curves.append(_thinned(index, recall[::-1], precision[::-1]))
-    return curves
-
-
-def _positive_classes(probabilities: Floats) -> range:
-    classes = probabilities.shape[1]
-    return range(1, 2) if classes == 2 else range(classes)
-
-
-def _thinned(index: int, x: Floats, y: Floats) -> Curve:
-    if len(x) > _CURVE_POINTS:
-        kept = np.unique(np.linspace(0, len(x) - 1, _CURVE_POINTS).round().astype(np.int64))
-        x, y = x[kept], y[kept]
-    return Curve(index, x.astype(np.float64), y.astype(np.float64))
+    Returns
+    -------
+    dict
+        ``macro``: each class counts alike; ``weighted``: each by its rows, which makes its recall the accuracy.
+    """
+    present = [one for one in classes if one.rows]
+    columns = np.array([[one.precision, one.recall, one.f1] for one in present])
+    rows = np.array([one.rows for one in present])
+    means = {"macro": columns.mean(axis=0), "weighted": np.average(columns, axis=0, weights=rows)}
+    return {name: ClassReport(float(mean[0]), float(mean[1]), float(mean[2]), int(rows.sum())) for name, mean in means.items()}
