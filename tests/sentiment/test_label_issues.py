@@ -75,7 +75,8 @@ def test_nothing_to_learn_from_finds_nothing() -> None:
 
 
 def test_the_report_lists_them_and_says_what_they_are() -> None:
-    from sentiment.testreport import DoubtfulLabel, render
+    from sentiment.examples import DoubtfulLabel
+    from sentiment.testreport import render
 
     rows = [DoubtfulLabel(f"id{number}", "a | text <b>", "negative", "positive", 0.01, 0.99) for number in range(30)]
     text = render(result(doubtful={"train": rows, "test": []}))
