@@ -8,7 +8,7 @@ from sentiment.classreport import ByClass, class_section
 from sentiment.examples import DoubtfulLabel, Mistake
 from sentiment.markdown import code, pictures, plain, table
 from sentiment.metrics import Interval
-from sentiment.slices import Slice
+from sentiment.slices import Slice, difference
 
 _DOUBTFUL_SHOWN = 20
 
@@ -170,9 +170,18 @@ def _cost_of_cutting(result: TestResult) -> str:
     if len(parts) < 2:
         return ""
     whole, cut = parts["read whole"], parts["cut"]
+    lost = difference(whole, cut)
+    verdict = (
+        "which is within what chance gives"
+        if lost.low <= 0 <= lost.high
+        else "what cutting costs at the most: long texts may be harder by themselves"
+        if lost.low > 0
+        else "so that cutting shows no cost"
+    )
     return (
-        f" Of those, {cut.accuracy:.1%} were answered right ({cut.low:.1%} to {cut.high:.1%}), of the others {whole.accuracy:.1%} "
-        f"({whole.low:.1%} to {whole.high:.1%}): what cutting costs, as far as long texts are not harder by themselves."
+        f" Of those {cut.rows:,}, {cut.accuracy:.1%} were answered right ({cut.low:.1%} to {cut.high:.1%}), of the {whole.rows:,} others "
+        f"{whole.accuracy:.1%} ({whole.low:.1%} to {whole.high:.1%}): a difference of {100 * (whole.accuracy - cut.accuracy):.1f} points "
+        f"({100 * lost.low:.1f} to {100 * lost.high:.1f}), {verdict}."
     )
 
 

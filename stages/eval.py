@@ -60,7 +60,7 @@ def judge_classes(predictions: Predictions, class_names: list[str]) -> ByClass:
 
 def slices_of(test: pa.Table, lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_], max_length: int) -> dict[str, list[Slice]]:
     """Cut the test set by length, by what was cut off, and by phenomenon where it has any."""
-    slices = {"tokens": by_length(lengths, correct), "cut": by_cut(lengths, correct, max_length)}
+    slices = {"tokens": by_length(lengths, correct, max_length), "cut": by_cut(lengths, correct, max_length)}
     if PHENOMENON in test.column_names:
         slices[PHENOMENON] = by_value(test.column(PHENOMENON).to_pylist(), correct)
     return slices

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from PIL import Image
 
@@ -19,7 +21,7 @@ from sentiment.curves import precision_recall_curves, roc_curves
 from sentiment.examples import Mistake
 from sentiment.files import read_json
 from sentiment.metrics import Interval
-from sentiment.slices import by_cut, by_length, by_value
+from sentiment.slices import by_cut, by_length, by_value, difference, slice_of
 from sentiment.testfiles import draw_figures, write_by_class, write_curves
 from sentiment.testreport import ChallengeResult, render
 from sentiment.testreport import TestResult as Result  # pytest would collect a Test* class
@@ -63,7 +65,7 @@ def result(**changes: object) -> Result:
         "calibration_error": 0.02,
         "reference_accuracy": 0.89,
         "by_class": by_class_of(["negative", "positive"]),
-        "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct)},
+        "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct, 256)},
         "truncated": 0.25,
         "max_length": 256,
         "without_answer": 0,
@@ -101,16 +103,38 @@ def test_the_challenge_set_is_reported_by_phenomenon() -> None:
 
 def test_length_slices_add_up_and_have_their_interval() -> None:
     lengths = np.array([1, 64, 65, 512, 513, 3000])
-    parts = by_length(lengths, np.array([True, True, False, True, False, False]))
+    parts = by_length(lengths, np.array([True, True, False, True, False, False]), 512)
     assert [(part.name, part.rows) for part in parts] == [("1 to 64", 2), ("65 to 128", 1), ("257 to 512", 1), ("over 512", 2)]
     assert all(part.low <= part.accuracy <= part.high for part in parts)
+
+
+@given(st.lists(st.integers(1, 2000), min_size=1, max_size=60), st.integers(8, 1000))
+def test_no_length_slice_holds_both_whole_and_cut_texts(lengths: list[int], max_length: int) -> None:
+    parts = by_length(np.array(lengths), np.ones(len(lengths), dtype=bool), max_length)
+    assert sum(part.rows for part in parts) == len(lengths)
+    for part in parts:
+        low, _, high = part.name.removeprefix("over ").partition(" to ")
+        assert int(low) > max_length or (part.name.startswith("over") and int(low) >= max_length) or int(high or max_length + 1) <= max_length
 
 
 def test_the_report_says_what_cutting_costs() -> None:
     parts = by_cut(np.array([10, 256, 257, 900]), np.array([True, True, False, True]), 256)
     assert [(part.name, part.rows, part.accuracy) for part in parts] == [("read whole", 2, 1.0), ("cut", 2, 0.5)]
-    assert "50.0% were answered right" in render(result(slices={"cut": parts}))
+    text = render(result(slices={"cut": parts}))
+    assert "Of those 2, 50.0% were answered right" in text and "50.0 points" in text and "within what chance gives" in text
     assert "were answered right" not in render(result(slices={"cut": parts[:1]}))
+
+
+@pytest.mark.parametrize(("whole", "cut", "words"), [(0.9, 0.5, "what cutting costs at the most"), (0.5, 0.9, "cutting shows no cost")])
+def test_a_clear_difference_is_called_one(whole: float, cut: float, words: str) -> None:
+    correct = np.concatenate([np.arange(200) < 200 * whole, np.arange(200) < 200 * cut])
+    assert words in render(result(slices={"cut": by_cut(np.repeat([10, 900], 200), correct, 256)}))
+
+
+def test_the_interval_of_a_difference_is_newcombes() -> None:
+    # Newcombe (1998), table II: 56 of 70 against 48 of 80, method 10.
+    one, other = (slice_of("", np.arange(rows) < right) for right, rows in ((56, 70), (48, 80)))
+    assert difference(one, other) == Interval(pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
 
 
 NAMES = {
