@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment.console import progress_bar
@@ -54,6 +55,24 @@ class DoubtfulLabel:
     suggested_probability: float
 
 
+@dataclass(frozen=True)
+class DoubtfulLabels:
+    """The rows of one split whose label looks wrong.
+
+    Attributes
+    ----------
+    found : list of DoubtfulLabel
+        The most doubtful first.
+    rows, judged : int
+        Rows of the split, and those that could be judged: not where a class has too few rows (or groups) for folds,
+        not beyond a random part of a very large split, and not where the model gave no finite number.
+    """
+
+    found: list[DoubtfulLabel]
+    rows: int
+    judged: int
+
+
 def most_confident_mistakes(table: pa.Table, predictions: Predictions, class_names: list[str], limit: int = 20) -> list[Mistake]:
     """Return the wrong rows with the highest probability, the first row first where two are equal."""
     wrong = np.flatnonzero(~predictions.correct)
@@ -71,22 +90,25 @@ def most_confident_mistakes(table: pa.Table, predictions: Predictions, class_nam
     ]
 
 
-def doubtful_labels(train: pa.Table, test: pa.Table, predictions: Predictions, class_names: list[str]) -> dict[str, list[DoubtfulLabel]]:
-    """List the rows of either split whose label looks wrong."""
+def doubtful_labels(train: pa.Table, test: pa.Table, predictions: Predictions, class_names: list[str]) -> dict[str, DoubtfulLabels]:
+    """Find the rows of either split whose label looks wrong."""
     with progress_bar("eval: labels, folds", FOLDS) as bar:
         judged = out_of_sample_probabilities(train.column("text").to_pylist(), labels_of(train), groups_of(train), len(class_names), bar.update)
     answered = np.where(np.isfinite(predictions.losses)[:, None], predictions.probabilities, np.nan)
-    return {
-        split: [
-            DoubtfulLabel(
-                id=table.column("id")[issue.row].as_py(),
-                text=table.column("text")[issue.row].as_py(),
-                label=class_names[labels[issue.row]],
-                suggested=class_names[issue.suggested],
-                label_probability=issue.label_probability,
-                suggested_probability=issue.suggested_probability,
-            )
-            for issue in find_label_issues(labels, probabilities)
-        ]
-        for split, table, labels, probabilities in (("train", train, labels_of(train), judged), ("test", test, predictions.labels, answered))
-    }
+    return {"train": _doubtful(train, judged, class_names), "test": _doubtful(test, answered, class_names)}
+
+
+def _doubtful(table: pa.Table, probabilities: npt.NDArray[np.float64], class_names: list[str]) -> DoubtfulLabels:
+    labels = labels_of(table)
+    found = [
+        DoubtfulLabel(
+            id=table.column("id")[issue.row].as_py(),
+            text=table.column("text")[issue.row].as_py(),
+            label=class_names[labels[issue.row]],
+            suggested=class_names[issue.suggested],
+            label_probability=issue.label_probability,
+            suggested_probability=issue.suggested_probability,
+        )
+        for issue in find_label_issues(labels, probabilities)
+    ]
+    return DoubtfulLabels(found, table.num_rows, int(np.isfinite(probabilities).all(axis=1).sum()))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 from sentiment.classreport import ByClass, class_section
-from sentiment.examples import DoubtfulLabel, Mistake
+from sentiment.examples import DoubtfulLabel, DoubtfulLabels, Mistake
 from sentiment.markdown import code, pictures, plain, table
 from sentiment.metrics import Interval
 from sentiment.slices import Slice, difference
@@ -55,8 +55,8 @@ class TestResult:
         Where it was asked for and fits the classes.
     mistakes : list of Mistake
         The most confident ones.
-    doubtful : dict of str to list of DoubtfulLabel, or None
-        By split, the most doubtful first; None where they were not looked for.
+    doubtful : dict of str to DoubtfulLabels, or None
+        By split; None where they were not looked for.
     """
 
     model: str
@@ -75,7 +75,7 @@ class TestResult:
     without_answer: int
     challenge: ChallengeResult | None
     mistakes: list[Mistake]
-    doubtful: dict[str, list[DoubtfulLabel]] | None
+    doubtful: dict[str, DoubtfulLabels] | None
 
     @property
     def macro_f1(self) -> float:
@@ -196,15 +196,22 @@ def _doubtful_labels(result: TestResult) -> list[str]:
         "Candidates to read, not errors: confident learning (Northcutt et al. 2021, cleanlab) lists rows whose label the judge finds improbable. "
         "Hard and ironic texts are among them. Nothing was removed or changed; all of them stand in `label_issues.json`.",
     ]
-    for split, found in result.doubtful.items():
-        shown = f", the {min(len(found), _DOUBTFUL_SHOWN)} most doubtful" if len(found) > _DOUBTFUL_SHOWN else ""
-        lines += ["", f"**{split}** (judged by {judges[split]}): {len(found):,} rows{shown}.", ""]
+    for split, labels in result.doubtful.items():
+        found = labels.found
+        shown = f", the {_DOUBTFUL_SHOWN} most doubtful here" if len(found) > _DOUBTFUL_SHOWN else ""
+        lines += ["", f"**{split}** (judged by {judges[split]}): {len(found):,} of {labels.judged:,} rows{shown}.{_not_judged(labels)}", ""]
         if found:
             lines += table(
                 ["id", "label", "looks like", "p(label)", "p(looks like)", "text"],
                 [_doubtful_row(one) for one in found[:_DOUBTFUL_SHOWN]],
             )
     return lines
+
+
+def _not_judged(labels: DoubtfulLabels) -> str:
+    missing = labels.rows - labels.judged
+    reasons = "a class with too few rows or groups for five folds, more rows than are judged, or no finite answer"
+    return f" {missing:,} more could not be judged ({reasons})." if missing else ""
 
 
 def _doubtful_row(one: DoubtfulLabel) -> list[str]:

@@ -80,7 +80,7 @@ def write_results(result: TestResult, test: pa.Table, predictions: Predictions, 
         write_json(folder / "slices.json", {**{name: as_dicts(part) for name, part in result.slices.items()}, **by_phenomenon})
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
         if result.doubtful is not None:
-            write_json(folder / "label_issues.json", {split: [asdict(found) for found in rows] for split, rows in result.doubtful.items()})
+            write_json(folder / "label_issues.json", {split: asdict(labels) for split, labels in result.doubtful.items()})
         write_text(folder / "report.md", render(result))
 
 
