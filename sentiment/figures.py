@@ -4,7 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from sentiment.metrics import Calibration, Curve, mean_curve
+from sentiment.metrics import Calibration
 
 # Okabe and Ito's colours, told apart also by people who do not see red and green alike.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
@@ -22,10 +22,7 @@ INK, GRID = "#22272e", "#d9dde3"
 _SIZE = (6.4, 4.0)
 _DPI = 150
 _SMOOTHING_SHARE = 0.05
-_MANY_CLASSES = 7
 _CURVE_POINTS = 400
-_NUMBERED_CLASSES = 30
-_Corner = Literal["lower left", "lower right"]
 _STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 11,
@@ -114,59 +111,6 @@ def draw_learning_rate(path: Path, steps: Mapping[str, Sequence[float]]) -> None
         ax.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
 
 
-def draw_roc(path: Path, curves: Sequence[Curve], class_names: Sequence[str], area: float) -> None:
-    """Draw ROC curves, with the area under them in the title."""
-    heading = f"ROC curve, area {area:.3f}" if len(curves) == 1 else f"ROC curves, mean area {area:.3f}"
-    with axes(path, heading, "false positive rate", "true positive rate", (5.2, 4.8)) as ax:
-        ax.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1.2, label="chance")
-        _one_against_rest(ax, curves, class_names, "lower right")
-
-
-def draw_precision_recall(path: Path, curves: Sequence[Curve], class_names: Sequence[str]) -> None:
-    """Draw precision over recall."""
-    with axes(path, "Precision and recall", "recall", "precision", (5.2, 4.8)) as ax:
-        _one_against_rest(ax, curves, class_names, "lower left")
-
-
-def draw_confusion(path: Path, counts: npt.NDArray[np.int64], class_names: Sequence[str]) -> None:
-    """Draw the confusion matrix: rows counted, coloured by the share of the true class.
-
-    Parameters
-    ----------
-    path : Path
-        The PNG file.
-    counts : ndarray of int, shape (classes, classes)
-        True class by predicted class.
-    class_names : sequence of str
-        In the order of their indices.
-    """
-    classes = len(class_names)
-    numbered = classes <= _NUMBERED_CLASSES
-    side = max(4.6, 0.52 * classes + 2.2) if numbered else 12.0
-    names = [shorten(name) for name in class_names]
-    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    with axes(path, "Confusion matrix", "predicted class", "true class", (side + 0.6, side)) as ax:
-        ax.grid(visible=False)
-        ax.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        size = None if numbered else max(3.0, 600 / classes / 1.6)
-        ax.set_xticks(range(classes), names, rotation=0 if classes <= 3 else 90, fontsize=size)
-        ax.set_yticks(range(classes), names, fontsize=size)
-        for row in range(classes if numbered else 0):
-            for column in range(classes):
-                if classes > _MANY_CLASSES and counts[row, column] == 0:
-                    continue
-                share = f"\n{shares[row, column]:.0%}" if classes <= _MANY_CLASSES else ""
-                ax.text(
-                    column,
-                    row,
-                    f"{counts[row, column]:,}{share}",
-                    ha="center",
-                    va="center",
-                    fontsize=12 if classes <= 3 else 9 if classes <= _MANY_CLASSES else 7,
-                    color="white" if shares[row, column] > 0.55 else INK,
-                )
-
-
 def draw_calibration(path: Path, result: Calibration) -> None:
     """Draw accuracy over confidence; a marker's area goes with its number of rows."""
     with axes(path, f"Calibration, expected error {result.error:.1%}", "confidence in the predicted class", "accuracy", (5.2, 4.8)) as ax:
@@ -241,19 +185,3 @@ def _typical(values: Sequence[float]) -> list[float]:
 def _from_zero(ax: Axes, values: Sequence[float]) -> None:
     finite = [value for value in values if np.isfinite(value)]
     ax.set_ylim(0, max([*finite, 1e-3]) * 1.05)
-
-
-def _one_against_rest(ax: Axes, curves: Sequence[Curve], class_names: Sequence[str], legend: _Corner) -> None:
-    many = len(curves) > _MANY_CLASSES
-    for position, curve in enumerate(curves):
-        name = shorten(class_names[curve.class_index])
-        if many:
-            label = f"each of {len(curves)} classes" if position == 0 else None
-            ax.plot(curve.x, curve.y, color=COLOURS[-1], linewidth=0.8, alpha=0.5, label=label)
-        else:
-            ax.plot(curve.x, curve.y, color=COLOURS[position % len(COLOURS)], label=name if len(class_names) == 2 else f"{name} against the rest")
-    if len(curves) > 1:
-        ax.plot(*mean_curve(curves), color=INK, linewidth=2.2, linestyle="-" if many else ":", label="mean of the classes")
-    ax.set_xlim(-0.02, 1.02)
-    ax.set_ylim(-0.02, 1.04)
-    ax.legend(loc=legend)

@@ -5,11 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.metrics import precision_recall_curve, precision_recall_fscore_support, roc_auc_score, roc_curve
+from sklearn.metrics import precision_recall_fscore_support
 
 CALIBRATION_BINS = 15
-_CURVE_POINTS = 500
-_MEAN_POINTS = 201
 _CHUNK_CELLS = 4_000_000
 _Z95 = 1.959963984540054
 _SEED = 0  # of the bootstrap: the same predictions always give the same interval
@@ -49,25 +47,8 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Curve:
-    """One class against the others.
-
-    Attributes
-    ----------
-    class_index : int
-        The class that counts as positive.
-    x, y : ndarray of float64
-        False and true positive rate (ROC), or recall and precision.
-    """
-
-    class_index: int
-    x: Floats
-    y: Floats
-
-
-@dataclass(frozen=True)
 class ClassReport:
-    """Precision, recall and F1 of one class, and its number of rows."""
+    """Precision, recall and F1 of one class (0 where a class was never predicted, or has no rows), and its number of rows."""
 
     precision: float
     recall: float
@@ -159,111 +140,30 @@ def calibration(probabilities: Floats, labels: Integers) -> Calibration:
     return Calibration(sums[0], sums[1], rows[filled].astype(np.int64))
 
 
-def macro_f1(labels: Integers, predicted: Integers, classes: int) -> float:
-    """Return the mean F1 of the classes that have rows; one that is never predicted counts 0."""
-    return average(by_class(labels, predicted, classes), weighted=False).f1
-
-
-def confusion_counts(labels: Integers, predicted: Integers, classes: int) -> Integers:
-    """Count rows by true and predicted class, shape (classes, classes)."""
-    counts = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(counts, (labels, predicted), 1)
-    return counts
-
-
-def confused_pairs(counts: Integers, most: int) -> list[tuple[int, int, int]]:
-    """Return the mistakes that are made most often.
-
-    Parameters
-    ----------
-    counts : ndarray of int, shape (classes, classes)
-        True class by predicted class.
-    most : int
-        How many to return.
-
-    Returns
-    -------
-    list of (int, int, int)
-        True class, predicted class, rows; the most frequent first.
-    """
-    wrong = counts.copy()
-    np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:most]
-    pairs = [(int(true), int(predicted)) for true, predicted in zip(*np.unravel_index(order, wrong.shape), strict=True)]
-    return [(true, predicted, int(wrong[true, predicted])) for true, predicted in pairs if wrong[true, predicted]]
-
-
 def by_class(labels: Integers, predicted: Integers, classes: int) -> list[ClassReport]:
     """Return precision, recall, F1 and rows of each class, in the order of their indices."""
     columns = precision_recall_fscore_support(labels, predicted, labels=range(classes), zero_division=0)
     return [ClassReport(float(p), float(r), float(f), int(n)) for p, r, f, n in zip(*columns, strict=True)]
 
 
-def average(reports: Sequence[ClassReport], weighted: bool) -> ClassReport:
-    """Return the mean over the classes that have rows, each counted once (macro) or by its rows (weighted)."""
-    kept = [report for report in reports if report.rows]
-    weights = np.array([report.rows if weighted else 1 for report in kept], dtype=np.float64)
-    precision, recall, f1 = (float(np.average([getattr(one, name) for one in kept], weights=weights)) for name in ("precision", "recall", "f1"))
-    return ClassReport(precision, recall, f1, sum(report.rows for report in kept))
+def averages(classes: Sequence[ClassReport]) -> dict[str, ClassReport]:
+    """Average precision, recall and F1 over the classes that have rows.
 
-
-def roc_auc(labels: Integers, probabilities: Floats) -> float:
-    """Area under the ROC curve of class 1; with more classes, the mean of each class against the others.
-
-    A class without rows has no curve and is left out; nan where no class has one.
-    """
-    if not np.isfinite(probabilities).all():
-        return float("nan")
-    areas = [roc_auc_score(labels == index, probabilities[:, index]) for index in _positive_classes(labels, probabilities)]
-    return float(np.mean(areas)) if areas else float("nan")
-
-
-def roc_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
-    """Compute false and true positive rates, for class 1 of two or for each class of more."""
-    curves = []
-    for index in _positive_classes(labels, probabilities):
-        x, y, _ = roc_curve(labels == index, probabilities[:, index])
-        curves.append(_thinned(index, x, y))
-    return curves
-
-
-def precision_recall_curves(labels: Integers, probabilities: Floats) -> list[Curve]:
-    """Compute recall and precision, for class 1 of two or for each class of more."""
-    curves = []
-    for index in _positive_classes(labels, probabilities):
-        precision, recall, _ = precision_recall_curve(labels == index, probabilities[:, index], drop_intermediate=True)
-        curves.append(_thinned(index, recall[::-1], precision[::-1]))
-    return curves
-
-
-def mean_curve(curves: Sequence[Curve]) -> tuple[Floats, Floats]:
-    """Average curves over x, each class counted once: one line where a plot would be crowded by one a class.
+    A class without rows has no recall, and nothing to be right about: to count it as 0 would make a test that lacks
+    it look worse. The rows that were wrongly taken for it are missing from the recall of their own classes.
 
     Parameters
     ----------
-    curves : sequence of Curve
-        From `roc_curves` or `precision_recall_curves`; x ascends.
+    classes : sequence of ClassReport
+        At least one with rows.
 
     Returns
     -------
-    x, y : ndarray of float
-        A single curve as it is; of several, the mean at 201 points.
+    dict
+        ``macro``: each class counts alike; ``weighted``: each by its rows, which makes its recall the accuracy.
     """
-    if len(curves) == 1:
-        return curves[0].x, curves[0].y
-    grid = np.linspace(0.0, 1.0, _MEAN_POINTS)
-    return grid, np.mean([np.interp(grid, curve.x, curve.y) for curve in curves], axis=0) if curves else np.full(_MEAN_POINTS, np.nan)
-
-
-def _positive_classes(labels: Integers, probabilities: Floats) -> list[int]:
-    classes = probabilities.shape[1]
-    rows = np.bincount(labels, minlength=classes)
-    asked = [1] if classes == 2 else range(classes)
-    return [index for index in asked if 0 < rows[index] < len(labels)]
-
-
-def _thinned(index: int, x: Floats, y: Floats) -> Curve:
-    if len(x) > _CURVE_POINTS:
-        kept = np.unique(np.linspace(0, len(x) - 1, _CURVE_POINTS).round().astype(np.int64))
-        x, y = x[kept], y[kept]
-    return Curve(index, x.astype(np.float64), y.astype(np.float64))
+    present = [one for one in classes if one.rows]
+    columns = np.array([[one.precision, one.recall, one.f1] for one in present])
+    rows = np.array([one.rows for one in present])
+    means = {"macro": columns.mean(axis=0), "weighted": np.average(columns, axis=0, weights=rows)}
+    return {name: ClassReport(float(mean[0]), float(mean[1]), float(mean[2]), int(rows.sum())) for name, mean in means.items()}

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import numpy.typing as npt
 
-from sentiment.metrics import wilson
+from sentiment.metrics import Interval, wilson
 
 LENGTH_EDGES = (0, 64, 128, 256, 512)
 
@@ -41,9 +41,12 @@ def slice_of(name: str, correct: npt.NDArray[np.bool_]) -> Slice:
     return Slice(name, len(correct), float(correct.mean()), interval.low, interval.high)
 
 
-def by_length(lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_]) -> list[Slice]:
-    """Cut by number of tokens (before truncation) at 64, 128, 256 and 512; empty slices are left out."""
-    edges = [*LENGTH_EDGES, int(np.iinfo(np.int64).max)]
+def by_length(lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_], max_length: int) -> list[Slice]:
+    """Cut by number of tokens (before truncation) at 64, 128, 256, 512 and `max_length`; empty slices are left out.
+
+    No slice holds both texts that were read whole and texts that were cut.
+    """
+    edges = [*sorted({*LENGTH_EDGES, max_length}), int(np.iinfo(np.int64).max)]
     result = []
     for low, high in pairwise(edges):
         mask = (lengths > low) & (lengths <= high)
@@ -57,6 +60,20 @@ def by_cut(lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_], max_l
     """Part the texts that the model read whole from those it read cut: what truncation costs, as far as long texts are not harder by themselves."""
     cut = lengths > max_length
     return [slice_of(name, correct[mask]) for name, mask in (("read whole", ~cut), ("cut", cut)) if mask.any()]
+
+
+def difference(one: Slice, other: Slice) -> Interval:
+    """Return the 95 % interval of the first slice's accuracy minus the second's.
+
+    References
+    ----------
+    Newcombe (1998), Interval estimation for the difference between independent proportions, Statistics in Medicine 17,
+    method 10: from the Wilson intervals of both.
+    """
+    centre = one.accuracy - other.accuracy
+    below = np.hypot(one.accuracy - one.low, other.high - other.accuracy)
+    above = np.hypot(one.high - one.accuracy, other.accuracy - other.low)
+    return Interval(float(centre - below), float(centre + above))
 
 
 def by_value(values: Sequence[object], correct: npt.NDArray[np.bool_]) -> list[Slice]:

@@ -1,19 +1,25 @@
-"""What a test leaves for programs and plots: predictions, curves as data, and every figure."""
+"""What a test leaves in its folder beside the report: the predictions, the curves as tables for DVC's plots, the figures."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 
-from sentiment import figures, paths
-from sentiment.files import read_tsv, write_tsv
-from sentiment.metrics import Calibration, confusion_counts, mean_curve, precision_recall_curves, roc_curves
+from sentiment import classfigures, figures
+from sentiment.classreport import ByClass
+from sentiment.confusion import shares_of_true_class
+from sentiment.files import read_tsv, write_json, write_tsv
+from sentiment.metrics import Calibration
+from sentiment.paths import STEP_CURVE, VALIDATION_CURVE
 from sentiment.prediction import Predictions
 from sentiment.tables import write_table
 
+MEAN = "mean of all classes"
 
-def write_predictions(folder: Path, test: pa.Table, predictions: Predictions, class_names: list[str]) -> None:
-    """Write one row a test text, and the pairs that make the confusion matrix."""
+
+def write_predictions(folder: Path, test: pa.Table, predictions: Predictions) -> None:
+    """Write one row a test text."""
     columns = {
         "id": test.column("id"),
         "group": test.column("group"),
@@ -23,29 +29,54 @@ def write_predictions(folder: Path, test: pa.Table, predictions: Predictions, cl
         "loss": pa.array(predictions.losses, pa.float64()),
     }
     write_table(pa.table(columns), folder / "predictions.parquet")
-    names = np.asarray(class_names)
-    pairs = zip(names[predictions.labels], names[predictions.predicted], strict=True)
-    write_tsv(folder / "confusion.tsv", ["actual", "predicted"], pairs)
 
 
-def write_curves(folder: Path, predictions: Predictions, class_names: list[str], area: float, bins: Calibration, max_grad_norm: float) -> None:
-    """Write ROC, precision-recall and calibration as data, and every figure."""
-    labels, probabilities = predictions.labels, predictions.probabilities
-    roc, pr = roc_curves(labels, probabilities), precision_recall_curves(labels, probabilities)
-    for name, curves, axes in (("roc", roc, ("fpr", "tpr")), ("pr", pr, ("recall", "precision"))):
-        write_tsv(folder / f"{name}.tsv", axes, zip(*mean_curve(curves), strict=True))  # one line, which `dvc plots` draws
-        if len(class_names) > 2:
-            rows = [(class_names[curve.class_index], x, y) for curve in curves for x, y in zip(curve.x, curve.y, strict=True)]
-            write_tsv(folder / f"{name}_by_class.tsv", ["class", *axes], rows)
+def write_by_class(folder: Path, result: ByClass) -> None:
+    """Write how good each class is, in the order of their indices, and the averages.
+
+    A class that the test has no row of, or of no other, has no areas.
+    """
+    roc, precision_recall = ({curve.class_index: curve.area for curve in curves.classes} for curves in (result.roc, result.precision_recall))
+    rows = [
+        {"class": name, **asdict(report), "roc_auc": roc.get(index), "average_precision": precision_recall.get(index)}
+        for index, (name, report) in enumerate(result.classes.items())
+    ]
+    write_json(folder / "classes.json", {"classes": rows, "averages": {name: asdict(report) for name, report in result.averages.items()}})
+
+
+def write_curves(folder: Path, result: ByClass, bins: Calibration) -> None:
+    """Write ROC, precision-recall, calibration and confusion as tables.
+
+    Each curve has its rank: 0 for the mean, 1 for the class with the smallest area. DVC's plots show the first few.
+    """
+    # A quotation mark would begin a quoted cell for those who read the table.
+    names = [name.replace('"', "'") for name in result.classes]
+    for file, curves, axes in (("roc", result.roc, ("fpr", "tpr")), ("pr", result.precision_recall, ("recall", "precision"))):
+        rows = [
+            (names[curve.class_index] if curve.class_index >= 0 else MEAN, rank, x, y)
+            for rank, curve in enumerate(curves.ranked(), 0 if curves.average else 1)
+            for x, y in zip(curve.x, curve.y, strict=True)
+        ]
+        write_tsv(folder / f"{file}.tsv", ["class", "rank", *axes], rows)
     write_tsv(folder / "calibration.tsv", ["confidence", "accuracy", "rows"], zip(bins.confidence, bins.accuracy, bins.rows, strict=True))
+    shares = np.nan_to_num(shares_of_true_class(result.counts))
+    pairs = [(names[pair[0]], names[pair[1]], result.counts[pair], shares[pair]) for pair in np.ndindex(result.counts.shape)]
+    write_tsv(folder / "confusion.tsv", ["actual", "predicted", "rows", "share"], pairs)
 
-    steps = read_tsv(paths.TRAIN_REPORT / paths.STEP_CURVE)
-    validation = read_tsv(paths.TRAIN_REPORT / paths.VALIDATION_CURVE)
+
+def draw_figures(folder: Path, result: ByClass, bins: Calibration) -> None:
+    """Draw the figures of a test."""
+    names = list(result.classes)
+    classfigures.draw_roc(folder / "roc.png", result.roc, names)
+    classfigures.draw_precision_recall(folder / "pr.png", result.precision_recall, names)
+    classfigures.draw_confusion(folder / "confusion.png", result.counts, names)
+    figures.draw_calibration(folder / "calibration.png", bins)
+
+
+def draw_training(folder: Path, training: Path, max_grad_norm: float) -> None:
+    """Draw the figures of a training from its curves in the folder `training`, and write them smoothed."""
+    steps, validation = read_tsv(training / STEP_CURVE), read_tsv(training / VALIDATION_CURVE)
     write_tsv(folder / "training.tsv", *figures.smoothed_curves(steps))
     figures.draw_losses(folder / "losses.png", steps, validation)
     figures.draw_gradient_norm(folder / "grad_norm.png", steps, max_grad_norm)
     figures.draw_learning_rate(folder / "lr.png", steps)
-    figures.draw_roc(folder / "roc.png", roc, class_names, area)
-    figures.draw_precision_recall(folder / "pr.png", pr, class_names)
-    figures.draw_confusion(folder / "confusion.png", confusion_counts(labels, predictions.predicted, len(class_names)), class_names)
-    figures.draw_calibration(folder / "calibration.png", bins)

@@ -1,56 +1,16 @@
 """The test report that people read: Markdown with the figures beside it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from math import isfinite
 
-from sentiment.metrics import ClassReport, Interval, average
-from sentiment.slices import Slice
+from sentiment.classreport import ByClass, class_section
+from sentiment.examples import DoubtfulLabel, DoubtfulLabels, Mistake
+from sentiment.markdown import code, pictures, plain, table
+from sentiment.metrics import Interval
+from sentiment.slices import Slice, difference
 
 _DOUBTFUL_SHOWN = 20
-
-
-@dataclass(frozen=True)
-class Mistake:
-    """A test row that the classifier got wrong.
-
-    Attributes
-    ----------
-    id, text : str
-        The row.
-    label, predicted : str
-        Class names.
-    probability : float
-        Of the predicted class.
-    """
-
-    id: str
-    text: str
-    label: str
-    predicted: str
-    probability: float
-
-
-@dataclass(frozen=True)
-class DoubtfulLabel:
-    """A row whose label looks wrong.
-
-    Attributes
-    ----------
-    id, text : str
-        The row.
-    label, suggested : str
-        Class names: the row's, and the one that looks right.
-    label_probability, suggested_probability : float
-        What the judge gives to either.
-    """
-
-    id: str
-    text: str
-    label: str
-    suggested: str
-    label_probability: float
-    suggested_probability: float
 
 
 @dataclass(frozen=True)
@@ -77,12 +37,12 @@ class TestResult:
         Share of correct rows.
     interval : Interval
         Its 95 % interval.
-    macro_f1, roc_auc, loss, calibration_error : float
+    loss, calibration_error : float
         As in reports/eval.json.
     reference_accuracy : float
         Of TF-IDF with logistic regression, trained on the same rows.
-    classes : dict of str to ClassReport
-        By class name.
+    by_class : ByClass
+        The same class by class.
     slices : dict of str to list of Slice
         By what they cut: length and so on.
     truncated : float
@@ -95,10 +55,8 @@ class TestResult:
         Where it was asked for and fits the classes.
     mistakes : list of Mistake
         The most confident ones.
-    confused : list of (str, str, int)
-        True class, predicted class, rows; the most frequent mistakes, where there are more than two classes.
-    doubtful : dict of str to list of DoubtfulLabel, or None
-        By split, the most doubtful first; None where they were not looked for.
+    doubtful : dict of str to DoubtfulLabels, or None
+        By split; None where they were not looked for.
     """
 
     model: str
@@ -107,20 +65,28 @@ class TestResult:
     groups: int
     accuracy: float
     interval: Interval
-    macro_f1: float
-    roc_auc: float
     loss: float
     calibration_error: float
     reference_accuracy: float
-    classes: dict[str, ClassReport]
+    by_class: ByClass
     slices: dict[str, list[Slice]]
     truncated: float
     max_length: int
     without_answer: int
     challenge: ChallengeResult | None
     mistakes: list[Mistake]
-    confused: list[tuple[str, str, int]]
-    doubtful: dict[str, list[DoubtfulLabel]] | None
+    doubtful: dict[str, DoubtfulLabels] | None
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the classes' F1."""
+        return self.by_class.averages["macro"].f1
+
+    @property
+    def roc_auc(self) -> float | None:
+        """The area under the ROC curve, of several classes the mean; None where all test rows are of one class."""
+        area = self.by_class.roc.area
+        return area if isfinite(area) else None
 
 
 def render(result: TestResult) -> str:
@@ -129,17 +95,17 @@ def render(result: TestResult) -> str:
     lines = [
         "# Test report",
         "",
-        f"{_code(result.model)} fine-tuned on {_code(result.source)}, tested on {result.rows:,} texts it has not seen.",
+        f"{code(result.model)} fine-tuned on {code(result.source)}, tested on {result.rows:,} texts it has not seen.",
         "",
         f"**Accuracy {result.accuracy:.1%}**, 95 % interval {result.interval.low:.1%} to {result.interval.high:.1%} ({resampled}). "
         + _against_reference(result),
         "",
-        *_table(
+        *table(
             ["", "value", "what it says"],
             [
                 ["accuracy", f"{result.accuracy:.4f}", "share of correct texts"],
                 ["macro-F1", f"{result.macro_f1:.4f}", "mean over the classes of the harmonic mean of precision and recall"],
-                ["ROC-AUC", f"{result.roc_auc:.4f}", "chance that a text of a class is ranked above one of another class"],
+                ["ROC-AUC", _roc_auc(result), "chance that a text of a class is ranked above one of another class"],
                 ["loss", f"{result.loss:.4f}", "cross-entropy in nats; guessing evenly gives the logarithm of the number of classes"],
                 ["calibration error", f"{result.calibration_error:.4f}", "mean gap between confidence and accuracy, 15 bins"],
                 ["TF-IDF + logistic regression", f"{result.reference_accuracy:.4f}", "accuracy of counting words, same training and test texts"],
@@ -148,13 +114,8 @@ def render(result: TestResult) -> str:
     ]
     if result.without_answer:
         lines += ["", f"**{result.without_answer:,} texts got no finite answer**: the training has diverged. They count as guesses."]
-    lines += ["", "## Classes", ""]
-    lines += _class_table(result.classes)
-    if result.confused:
-        lines += ["", "Mistaken most often:", ""]
-        lines += _table(["true class", "taken for", "rows"], [[_plain(true), _plain(taken), f"{rows:,}"] for true, taken, rows in result.confused])
-    lines += ["", *_pictures("confusion", "calibration"), "", *_pictures("roc", "pr")]
-    lines += ["", "## Training", "", *_pictures("losses", "grad_norm"), "", *_pictures("lr")]
+    lines += ["", *class_section(result.by_class)]
+    lines += ["", "## Training", "", *pictures("losses", "grad_norm"), "", *pictures("lr")]
     lines += ["", "## Where it is weak", ""]
     lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.{_cost_of_cutting(result)}", ""]
     for name, slices in result.slices.items():
@@ -162,9 +123,9 @@ def render(result: TestResult) -> str:
     lines += _challenge(result)
     lines += ["## The most confident mistakes", ""]
     lines += (
-        _table(
+        table(
             ["id", "true", "predicted", "probability", "text"],
-            [[_plain(m.id), _plain(m.label), _plain(m.predicted), f"{m.probability:.3f}", _plain(m.text, 300)] for m in result.mistakes],
+            [[plain(m.id), plain(m.label), plain(m.predicted), f"{m.probability:.3f}", plain(m.text, 300)] for m in result.mistakes],
         )
         if result.mistakes
         else ["None."]
@@ -173,15 +134,8 @@ def render(result: TestResult) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _class_table(classes: Mapping[str, ClassReport]) -> list[str]:
-    reports = list(classes.values())
-    named = [(_plain(name), report) for name, report in classes.items()]
-    named += [("**macro average**", average(reports, weighted=False)), ("**weighted average**", average(reports, weighted=True))]
-    cells = [[name, f"{c.precision:.3f}", f"{c.recall:.3f}", f"{c.f1:.3f}", f"{c.rows:,}"] for name, c in named]
-    lines = _table(["class", "precision", "recall", "F1", "rows"], cells)
-    if missing := [_plain(name) for name, report in classes.items() if not report.rows]:
-        lines += ["", f"No test row: {', '.join(missing)}. They count in no average."]
-    return lines
+def _roc_auc(result: TestResult) -> str:
+    return "–" if result.roc_auc is None else f"{result.roc_auc:.4f}"
 
 
 def _against_reference(result: TestResult) -> str:
@@ -216,9 +170,18 @@ def _cost_of_cutting(result: TestResult) -> str:
     if len(parts) < 2:
         return ""
     whole, cut = parts["read whole"], parts["cut"]
+    lost = difference(whole, cut)
+    verdict = (
+        "which is within what chance gives"
+        if lost.low <= 0 <= lost.high
+        else "what cutting costs at the most: long texts may be harder by themselves"
+        if lost.low > 0
+        else "so that cutting shows no cost"
+    )
     return (
-        f" Of those, {cut.accuracy:.1%} were answered right ({cut.low:.1%} to {cut.high:.1%}), of the others {whole.accuracy:.1%} "
-        f"({whole.low:.1%} to {whole.high:.1%}): what cutting costs, as far as long texts are not harder by themselves."
+        f" Of those {cut.rows:,}, {cut.accuracy:.1%} were answered right ({cut.low:.1%} to {cut.high:.1%}), of the {whole.rows:,} others "
+        f"{whole.accuracy:.1%} ({whole.low:.1%} to {whole.high:.1%}): a difference of {100 * (whole.accuracy - cut.accuracy):.1f} points "
+        f"({100 * lost.low:.1f} to {100 * lost.high:.1f}), {verdict}."
     )
 
 
@@ -233,46 +196,31 @@ def _doubtful_labels(result: TestResult) -> list[str]:
         "Candidates to read, not errors: confident learning (Northcutt et al. 2021, cleanlab) lists rows whose label the judge finds improbable. "
         "Hard and ironic texts are among them. Nothing was removed or changed; all of them stand in `label_issues.json`.",
     ]
-    for split, found in result.doubtful.items():
-        shown = f", the {min(len(found), _DOUBTFUL_SHOWN)} most doubtful" if len(found) > _DOUBTFUL_SHOWN else ""
-        lines += ["", f"**{split}** (judged by {judges[split]}): {len(found):,} rows{shown}.", ""]
+    for split, labels in result.doubtful.items():
+        found = labels.found
+        shown = f", the {_DOUBTFUL_SHOWN} most doubtful here" if len(found) > _DOUBTFUL_SHOWN else ""
+        lines += ["", f"**{split}** (judged by {judges[split]}): {len(found):,} of {labels.judged:,} rows{shown}.{_not_judged(labels)}", ""]
         if found:
-            lines += _table(
+            lines += table(
                 ["id", "label", "looks like", "p(label)", "p(looks like)", "text"],
                 [_doubtful_row(one) for one in found[:_DOUBTFUL_SHOWN]],
             )
     return lines
 
 
+def _not_judged(labels: DoubtfulLabels) -> str:
+    missing = labels.rows - labels.judged
+    reasons = "a class with too few rows or groups for five folds, more rows than are judged, or no finite answer"
+    return f" {missing:,} more could not be judged ({reasons})." if missing else ""
+
+
 def _doubtful_row(one: DoubtfulLabel) -> list[str]:
     probabilities = [f"{one.label_probability:.3f}", f"{one.suggested_probability:.3f}"]
-    return [_plain(one.id), _plain(one.label), _plain(one.suggested), *probabilities, _plain(one.text, 300)]
+    return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, plain(one.text, 300)]
 
 
 def _slice_table(name: str, slices: Sequence[Slice]) -> list[str]:
-    return _table(
+    return table(
         [name, "rows", "accuracy", "95 % interval"],
-        [[_plain(s.name), f"{s.rows:,}", f"{s.accuracy:.1%}", f"{s.low:.1%} to {s.high:.1%}"] for s in slices],
+        [[plain(s.name), f"{s.rows:,}", f"{s.accuracy:.1%}", f"{s.low:.1%} to {s.high:.1%}"] for s in slices],
     )
-
-
-def _pictures(*names: str) -> list[str]:
-    return [" ".join(f'<img src="{PurePosixPath(name + ".png")}" alt="{name}" width="48%">' for name in names)]
-
-
-def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-    lines = [f"| {' | '.join(header)} |", f"|{' --- |' * len(header)}"]
-    return lines + [f"| {' | '.join(row)} |" for row in rows]
-
-
-def _code(text: str) -> str:
-    return f"`{text.replace('`', chr(39))}`"
-
-
-def _plain(text: str, length: int = 80) -> str:
-    # Text from outside is shown as text: nothing in it may become a tag, a link or a new cell.
-    short = " ".join(text.split())
-    short = short if len(short) <= length else short[: length - 1] + "…"
-    for character in "\\`*_[]|":
-        short = short.replace(character, "\\" + character)
-    return short.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

@@ -1,12 +1,12 @@
 """Stage 4, eval: test the classifier, draw its figures, write its report.
 
 Reads   models/classifier, data/split, reports/train/ (curves), data/challenge.jsonl
-Writes  reports/eval/ (report.md, figures, predictions.parquet, curves, slices.json, mistakes.json, label_issues.json), reports/eval.json
+Writes  reports/eval/ (report.md, figures, predictions.parquet, curves, classes.json, slices.json,
+        mistakes.json, label_issues.json), reports/eval.json
 Run     python -m stages.eval           (or: dvc repro)
 """
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,39 +15,24 @@ import pyarrow as pa
 
 from sentiment import paths, reference
 from sentiment.challenge import CLASS_NAMES, PHENOMENON, read_challenge
+from sentiment.classifier import Classifier
 from sentiment.classnames import read_class_names
-from sentiment.console import progress_bar, say
-from sentiment.encoders import load_trained
+from sentiment.classreport import ByClass
+from sentiment.confusion import confusion_counts
+from sentiment.console import say
+from sentiment.curves import precision_recall_curves, roc_curves
 from sentiment.errors import run_main
+from sentiment.examples import doubtful_labels, most_confident_mistakes
 from sentiment.files import read_json, replacing, write_json, write_text
-from sentiment.metrics import accuracy_interval, by_class, calibration, macro_f1, roc_auc
+from sentiment.metrics import Calibration, accuracy_interval, by_class, calibration
 from sentiment.parameters import load_parameters
-from sentiment.prediction import Predictions, predict
-from sentiment.runtime import Runtime, start_runtime
-from sentiment.slices import as_dicts, by_cut, by_length, by_value, slice_of
+from sentiment.prediction import Predictions
+from sentiment.runtime import start_runtime
+from sentiment.slices import Slice, as_dicts, by_cut, by_length, by_value, slice_of
 from sentiment.tables import groups_of, labels_of, read_table
-from sentiment.testfiles import write_curves, write_predictions
-from sentiment.testlists import doubtful_labels, most_confident_mistakes, most_confused
+from sentiment.testfiles import draw_figures, draw_training, write_by_class, write_curves, write_predictions
 from sentiment.testreport import ChallengeResult, TestResult, render
-from sentiment.tokens import tokenize
 from sentiment.tracking import describe_run, record_evaluation
-
-
-class Classifier:
-    """A trained model with all it takes to classify a table."""
-
-    def __init__(self, folder: Path, runtime: Runtime, max_length: int, truncation: str, batch_size: int) -> None:
-        self._tokenizer, self._model = load_trained(folder)
-        self._model.to(runtime.device)
-        self._runtime = runtime
-        self._max_length, self._truncation, self._batch_size = max_length, truncation, batch_size
-
-    def classify(self, table: pa.Table, name: str) -> tuple[Predictions, npt.NDArray[np.int64]]:
-        """Return predictions in row order, and each text's number of tokens before cutting."""
-        texts = tokenize(self._tokenizer, table.column("text").to_pylist(), self._max_length, self._truncation, paths.token_cache())
-        with progress_bar(name, table.num_rows) as bar:
-            predictions = predict(self._model, texts, labels_of(table), self._batch_size, self._runtime, bar.update)
-        return predictions, texts.full_lengths
 
 
 def challenge_result(train: pa.Table, strip_html: bool, classifier: Classifier, words: Any) -> ChallengeResult:
@@ -60,6 +45,43 @@ def challenge_result(train: pa.Table, strip_html: bool, classifier: Classifier, 
         reference_accuracy=reference.accuracy(words, challenge.table.column("text").to_pylist(), predictions.labels),
         in_train=challenge.in_train,
     )
+
+
+def judge_classes(predictions: Predictions, class_names: list[str]) -> ByClass:
+    """Judge each class against the others."""
+    reports = by_class(predictions.labels, predictions.predicted, len(class_names))
+    return ByClass(
+        classes=dict(zip(class_names, reports, strict=True)),
+        roc=roc_curves(predictions.labels, predictions.probabilities),
+        precision_recall=precision_recall_curves(predictions.labels, predictions.probabilities),
+        counts=confusion_counts(predictions.labels, predictions.predicted, len(class_names)),
+    )
+
+
+def slices_of(test: pa.Table, lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_], max_length: int) -> dict[str, list[Slice]]:
+    """Cut the test set by length, by what was cut off, and by phenomenon where it has any."""
+    slices = {"tokens": by_length(lengths, correct, max_length), "cut": by_cut(lengths, correct, max_length)}
+    if PHENOMENON in test.column_names:
+        slices[PHENOMENON] = by_value(test.column(PHENOMENON).to_pylist(), correct)
+    return slices
+
+
+def write_results(result: TestResult, test: pa.Table, predictions: Predictions, bins: Calibration, max_grad_norm: float) -> None:
+    """Write the folder of the report."""
+    classes, challenge = result.by_class, result.challenge
+    with replacing(paths.EVAL_REPORT) as folder:
+        folder.mkdir()
+        write_predictions(folder, test, predictions)
+        write_by_class(folder, classes)
+        write_curves(folder, classes, bins)
+        draw_figures(folder, classes, bins)
+        draw_training(folder, paths.TRAIN_REPORT, max_grad_norm)
+        by_phenomenon = {"challenge": as_dicts([challenge.overall, *challenge.by_phenomenon])} if challenge else {}
+        write_json(folder / "slices.json", {**{name: as_dicts(part) for name, part in result.slices.items()}, **by_phenomenon})
+        write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
+        if result.doubtful is not None:
+            write_json(folder / "label_issues.json", {split: asdict(labels) for split, labels in result.doubtful.items()})
+        write_text(folder / "report.md", render(result))
 
 
 def metrics(result: TestResult) -> dict[str, float | None]:
@@ -89,15 +111,12 @@ def main() -> None:
     words = reference.fit_tfidf(train.column("text").to_pylist(), labels_of(train))
     challenge = None
     if params.eval.challenge and class_names != CLASS_NAMES:
-        say(f"eval: the challenge set has the classes {', '.join(CLASS_NAMES)}, not {', '.join(class_names)}: left out")
+        say(f"eval: the challenge set has the classes {', '.join(CLASS_NAMES)}, not those of this data: left out")
     elif params.eval.challenge:
         challenge = challenge_result(train, params.prepare.strip_html, classifier, words)
 
     groups = groups_of(test)
     bins = calibration(predictions.probabilities, predictions.labels)
-    slices = {"tokens": by_length(lengths, predictions.correct), "cut": by_cut(lengths, predictions.correct, params.train.max_length)}
-    if PHENOMENON in test.column_names:
-        slices[PHENOMENON] = by_value(test.column(PHENOMENON).to_pylist(), predictions.correct)
     result = TestResult(
         model=params.train.model,
         source=params.prepare.source,
@@ -105,31 +124,19 @@ def main() -> None:
         groups=len(np.unique(groups)) if groups is not None else 0,
         accuracy=predictions.accuracy,
         interval=accuracy_interval(predictions.correct, groups, params.eval.bootstrap_resamples),
-        macro_f1=macro_f1(predictions.labels, predictions.predicted, len(class_names)),
-        roc_auc=roc_auc(predictions.labels, predictions.probabilities),
         loss=predictions.loss,
         calibration_error=bins.error,
         reference_accuracy=reference.accuracy(words, test.column("text").to_pylist(), predictions.labels),
-        classes=dict(zip(class_names, by_class(predictions.labels, predictions.predicted, len(class_names)), strict=True)),
-        slices=slices,
+        by_class=judge_classes(predictions, class_names),
+        slices=slices_of(test, lengths, predictions.correct, params.train.max_length),
         truncated=float((lengths > params.train.max_length).mean()),
         max_length=params.train.max_length,
         without_answer=int((~np.isfinite(predictions.losses)).sum()),
         challenge=challenge,
         mistakes=most_confident_mistakes(test, predictions, class_names),
-        confused=most_confused(predictions, class_names),
         doubtful=doubtful_labels(train, test, predictions, class_names) if params.eval.label_issues else None,
     )
-    with replacing(paths.EVAL_REPORT) as folder:
-        folder.mkdir()
-        write_predictions(folder, test, predictions, class_names)
-        write_curves(folder, predictions, class_names, result.roc_auc, bins, params.train.max_grad_norm)
-        by_phenomenon = {"challenge": as_dicts([challenge.overall, *challenge.by_phenomenon])} if challenge else {}
-        write_json(folder / "slices.json", {**{name: as_dicts(part) for name, part in slices.items()}, **by_phenomenon})
-        write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
-        if result.doubtful is not None:
-            write_json(folder / "label_issues.json", {split: [asdict(found) for found in rows] for split, rows in result.doubtful.items()})
-        write_text(folder / "report.md", render(result))
+    write_results(result, test, predictions, bins, params.train.max_grad_norm)
     figures_of_merit = metrics(result)
     write_json(paths.EVAL_METRICS, figures_of_merit)
 

@@ -75,12 +75,29 @@ def test_nothing_to_learn_from_finds_nothing() -> None:
 
 
 def test_the_report_lists_them_and_says_what_they_are() -> None:
-    from sentiment.testreport import DoubtfulLabel, render
+    from sentiment.examples import DoubtfulLabel, DoubtfulLabels
+    from sentiment.testreport import render
 
     rows = [DoubtfulLabel(f"id{number}", "a | text <b>", "negative", "positive", 0.01, 0.99) for number in range(30)]
-    text = render(result(doubtful={"train": rows, "test": []}))
+    text = render(result(doubtful={"train": DoubtfulLabels(rows, 1_240, 1_200), "test": DoubtfulLabels([], 90, 90)}))
     assert "Candidates to read, not errors" in text
-    assert "30 rows, the 20 most doubtful" in text
+    assert "30 of 1,200 rows, the 20 most doubtful here. 40 more could not be judged" in text
     assert text.count("| id") >= 20 and "<b>" not in text
-    assert "**test** (judged by the classifier, which has not seen the row): 0 rows." in text
+    assert "**test** (judged by the classifier, which has not seen the row): 0 of 90 rows." in text
     assert "Labels that look wrong" not in render(result(doubtful=None))
+
+
+def test_what_could_not_be_judged_is_counted() -> None:
+    import pyarrow as pa
+
+    from sentiment.examples import doubtful_labels
+    from sentiment.prediction import Predictions
+
+    texts, labels = corpus(60)
+    labels = labels.copy()
+    labels[:3] = 2
+    table = pa.table({"id": [f"r{row}" for row in range(60)], "text": texts, "label": labels, "group": pa.nulls(60, pa.string())})
+    losses = np.where(np.arange(60) < 10, np.nan, 0.1)
+    found = doubtful_labels(table, table, Predictions(np.full((60, 3), 1 / 3), losses, labels), ["a", "b", "c"])
+    assert (found["train"].rows, found["train"].judged) == (60, 57)
+    assert (found["test"].rows, found["test"].judged) == (60, 50)

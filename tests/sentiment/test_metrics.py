@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import binomtest
-from sklearn.metrics import f1_score, precision_recall_fscore_support, roc_auc_score
+from sklearn.metrics import precision_recall_fscore_support
 
 from sentiment import metrics
 
@@ -42,20 +42,6 @@ def test_calibration_error_is_that_of_a_plain_loop(case: tuple[np.ndarray, np.nd
     assert result.rows.sum() == len(labels)
 
 
-@given(predictions(classes=2))
-def test_binary_area_is_scikit_learns(case: tuple[np.ndarray, np.ndarray]) -> None:
-    labels, probabilities = case
-    assert metrics.roc_auc(labels, probabilities) == pytest.approx(roc_auc_score(labels, probabilities[:, 1]))
-
-
-@given(predictions(classes=4))
-def test_area_of_many_classes_is_the_mean_of_each_against_the_rest(case: tuple[np.ndarray, np.ndarray]) -> None:
-    labels, probabilities = case
-    expected = roc_auc_score(labels, probabilities, multi_class="ovr", average="macro", labels=range(4))
-    assert metrics.roc_auc(labels, probabilities) == pytest.approx(expected)
-    assert [curve.class_index for curve in metrics.roc_curves(labels, probabilities)] == [0, 1, 2, 3]
-
-
 def test_the_interval_without_groups_covers_as_it_says() -> None:
     generator = np.random.default_rng(1)
     covered = 0
@@ -78,53 +64,26 @@ def test_the_same_predictions_give_the_same_interval() -> None:
     assert metrics.accuracy_interval(correct, groups, 500) == metrics.accuracy_interval(correct, groups, 500)
 
 
+@given(predictions(classes=4))
+def test_averages_are_scikit_learns_and_the_weighted_recall_is_the_accuracy(case: tuple[np.ndarray, np.ndarray]) -> None:
+    labels, probabilities = case
+    predicted = probabilities.argmax(axis=1)
+    found = metrics.averages(metrics.by_class(labels, predicted, 4))
+    for name, average in found.items():
+        expected = precision_recall_fscore_support(labels, predicted, labels=range(4), average=name, zero_division=0)[:3]
+        assert (average.precision, average.recall, average.f1) == pytest.approx(expected)
+        assert average.rows == len(labels)
+    assert found["weighted"].recall == pytest.approx((predicted == labels).mean())
+
+
 def test_a_class_never_predicted_counts_as_zero() -> None:
     labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 0, 0, 0])
-    assert metrics.macro_f1(labels, predicted, 2) == pytest.approx((2 / 3) / 2)
-    assert [report.rows for report in metrics.by_class(labels, predicted, 2)] == [2, 2]
+    reports = metrics.by_class(labels, predicted, 2)
+    assert metrics.averages(reports)["macro"].f1 == pytest.approx((2 / 3) / 2)
+    assert [report.rows for report in reports] == [2, 2]
 
 
-def test_long_curves_are_thinned_but_keep_their_ends() -> None:
-    generator = np.random.default_rng(0)
-    labels = generator.integers(2, size=20_000)
-    scores = np.clip(0.5 + 0.2 * (labels - 0.5) + generator.normal(0, 0.2, 20_000), 0, 1)
-    (curve,) = metrics.roc_curves(labels, np.stack([1 - scores, scores], axis=1))
-    assert len(curve.x) <= 500
-    assert (curve.x[0], curve.y[0], curve.x[-1], curve.y[-1]) == (0, 0, 1, 1)
-
-
-@given(predictions())
-def test_averages_are_scikit_learns(case: tuple[np.ndarray, np.ndarray]) -> None:
-    labels, probabilities = case
-    reports = metrics.by_class(labels, probabilities.argmax(axis=1), 3)
-    for average, weighted in (("macro", False), ("weighted", True)):
-        expected = precision_recall_fscore_support(labels, probabilities.argmax(axis=1), average=average, zero_division=0)
-        found = metrics.average(reports, weighted)
-        assert (found.precision, found.recall, found.f1) == pytest.approx(expected[:3])
-        assert found.rows == len(labels)
-
-
-def test_a_class_without_test_rows_counts_nowhere() -> None:
-    labels = np.array([0, 1, 0, 1, 0, 1])
-    probabilities = np.array([[0.6, 0.3, 0.1], [0.2, 0.7, 0.1], [0.5, 0.4, 0.1], [0.6, 0.3, 0.1], [0.8, 0.1, 0.1], [0.1, 0.8, 0.1]])
-    assert [curve.class_index for curve in metrics.roc_curves(labels, probabilities)] == [0, 1]
-    assert metrics.roc_auc(labels, probabilities) == pytest.approx(
-        np.mean([roc_auc_score(labels == index, probabilities[:, index]) for index in (0, 1)])
-    )
-    assert metrics.macro_f1(labels, probabilities.argmax(axis=1), 3) == pytest.approx(f1_score(labels, probabilities.argmax(axis=1), average="macro"))
-    assert np.isnan(metrics.roc_auc(np.zeros(6, dtype=np.int64), probabilities[:, :2]))
-
-
-@given(predictions())
-def test_the_mean_of_roc_curves_has_the_mean_area_and_runs_from_corner_to_corner(case: tuple[np.ndarray, np.ndarray]) -> None:
-    labels, probabilities = case
-    x, y = metrics.mean_curve(metrics.roc_curves(labels, probabilities))
-    assert (x[0], x[-1], y[-1]) == (0.0, 1.0, 1.0)
-    assert (np.diff(y) >= -1e-12).all()
-    assert np.trapezoid(y, x) == pytest.approx(metrics.roc_auc(labels, probabilities), abs=0.01)
-
-
-def test_the_most_frequent_mistakes_come_first() -> None:
-    counts = np.array([[9, 2, 0], [5, 9, 1], [0, 0, 9]])
-    assert metrics.confused_pairs(counts, 2) == [(1, 0, 5), (0, 1, 2)]
-    assert metrics.confused_pairs(np.eye(3, dtype=np.int64), 5) == []
+def test_a_class_without_rows_is_left_out_of_the_averages() -> None:
+    labels, predicted = np.array([0, 0, 1, 1]), np.array([0, 2, 1, 1])
+    macro = metrics.averages(metrics.by_class(labels, predicted, 3))["macro"]
+    assert (macro.precision, macro.recall) == (1.0, 0.75)

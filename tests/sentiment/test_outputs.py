@@ -1,19 +1,55 @@
 """What people see of a test: report, slices, figures; with many classes, odd names and hostile text."""
 
+import csv
 import hashlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.axes import Axes
 from PIL import Image
 
-from sentiment import figures, metrics
-from sentiment.metrics import ClassReport, Interval
-from sentiment.slices import by_cut, by_length, by_value
-from sentiment.testreport import ChallengeResult, Mistake, render
+from sentiment import classfigures, figures, metrics
+from sentiment.classfigures import class_labels
+from sentiment.classreport import ByClass
+from sentiment.confusion import confusion_counts
+from sentiment.curves import precision_recall_curves, roc_curves
+from sentiment.examples import Mistake
+from sentiment.files import read_json
+from sentiment.metrics import Interval
+from sentiment.slices import by_cut, by_length, by_value, difference, slice_of
+from sentiment.testfiles import draw_figures, write_by_class, write_curves
+from sentiment.testreport import ChallengeResult, render
 from sentiment.testreport import TestResult as Result  # pytest would collect a Test* class
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](http://example.org) $y$"
+
+
+def judged(names: list[str], labels: np.ndarray, probabilities: np.ndarray) -> ByClass:
+    predicted = probabilities.argmax(axis=1)
+    reports = metrics.by_class(labels, predicted, len(names))
+    return ByClass(
+        dict(zip(names, reports, strict=True)),
+        roc_curves(labels, probabilities),
+        precision_recall_curves(labels, probabilities),
+        confusion_counts(labels, predicted, len(names)),
+    )
+
+
+def some_predictions(classes: int, absent: tuple[int, ...] = ()) -> tuple[np.ndarray, np.ndarray]:
+    generator = np.random.default_rng(0)
+    labels = np.concatenate([np.arange(classes), generator.integers(classes, size=300)])
+    probabilities = generator.dirichlet(np.ones(classes), size=len(labels))
+    kept = ~np.isin(labels, absent)
+    return labels[kept], probabilities[kept]
+
+
+def by_class_of(names: list[str], absent: tuple[int, ...] = ()) -> ByClass:
+    return judged(names, *some_predictions(len(names), absent))
 
 
 def result(**changes: object) -> Result:
@@ -25,19 +61,16 @@ def result(**changes: object) -> Result:
         "groups": 31,
         "accuracy": 0.9,
         "interval": Interval(0.85, 0.94),
-        "macro_f1": 0.9,
-        "roc_auc": 0.95,
         "loss": 0.3,
         "calibration_error": 0.02,
         "reference_accuracy": 0.89,
-        "classes": {"negative": ClassReport(0.9, 0.9, 0.9, 213), "positive": ClassReport(0.9, 0.9, 0.9, 214)},
-        "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct)},
+        "by_class": by_class_of(["negative", "positive"]),
+        "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct, 256)},
         "truncated": 0.25,
         "max_length": 256,
         "without_answer": 0,
         "challenge": None,
         "mistakes": [Mistake("a-1", "some text", "negative", "positive", 0.97)],
-        "confused": [],
         "doubtful": None,
     }
     return Result(**{**values, **changes})  # type: ignore[arg-type]
@@ -50,14 +83,14 @@ def test_the_report_says_how_the_simpler_method_does(reference: float, words: st
 
 def test_text_from_outside_is_shown_as_text() -> None:
     mistakes = [Mistake(HOSTILE, HOSTILE * 20, HOSTILE, HOSTILE, 0.9)]
-    text = render(result(mistakes=mistakes, classes={HOSTILE: ClassReport(1, 1, 1, 4)}))
+    text = render(result(mistakes=mistakes, by_class=by_class_of([f"{HOSTILE} {number}" for number in range(3)])))
     assert "<script>" not in text
     rows = [line for line in text.splitlines() if "alert" in line]
-    assert rows and all(line.replace("\\|", "").count("|") == 6 for line in rows)
+    assert {line.replace("\\|", "").count("|") for line in rows} == {5, 6, 8}  # the tables of confused pairs, mistakes and classes
 
 
 def test_a_diverged_model_is_called_that() -> None:
-    assert "the training has diverged" in render(result(without_answer=12, roc_auc=float("nan")))
+    assert "the training has diverged" in render(result(without_answer=12))
 
 
 def test_the_challenge_set_is_reported_by_phenomenon() -> None:
@@ -70,62 +103,152 @@ def test_the_challenge_set_is_reported_by_phenomenon() -> None:
 
 def test_length_slices_add_up_and_have_their_interval() -> None:
     lengths = np.array([1, 64, 65, 512, 513, 3000])
-    parts = by_length(lengths, np.array([True, True, False, True, False, False]))
+    parts = by_length(lengths, np.array([True, True, False, True, False, False]), 512)
     assert [(part.name, part.rows) for part in parts] == [("1 to 64", 2), ("65 to 128", 1), ("257 to 512", 1), ("over 512", 2)]
     assert all(part.low <= part.accuracy <= part.high for part in parts)
 
 
-def test_many_classes_have_averages_and_their_most_frequent_mistakes() -> None:
-    classes = {"a": ClassReport(0.5, 0.5, 0.5, 10), "b": ClassReport(1.0, 1.0, 1.0, 30), "c": ClassReport(0.0, 0.0, 0.0, 0)}
-    text = render(result(classes=classes, confused=[("a", "b|", 7)]))
-    assert "| **macro average** | 0.750 | 0.750 | 0.750 | 40 |" in text
-    assert "| **weighted average** | 0.875 | 0.875 | 0.875 | 40 |" in text
-    assert "No test row: c." in text
-    assert "| a | b\\| | 7 |" in text
-    assert "Mistaken most often" not in render(result())
+@given(st.lists(st.integers(1, 2000), min_size=1, max_size=60), st.integers(8, 1000))
+def test_no_length_slice_holds_both_whole_and_cut_texts(lengths: list[int], max_length: int) -> None:
+    parts = by_length(np.array(lengths), np.ones(len(lengths), dtype=bool), max_length)
+    assert sum(part.rows for part in parts) == len(lengths)
+    for part in parts:
+        low, _, high = part.name.removeprefix("over ").partition(" to ")
+        assert int(low) > max_length or (part.name.startswith("over") and int(low) >= max_length) or int(high or max_length + 1) <= max_length
 
 
 def test_the_report_says_what_cutting_costs() -> None:
     parts = by_cut(np.array([10, 256, 257, 900]), np.array([True, True, False, True]), 256)
     assert [(part.name, part.rows, part.accuracy) for part in parts] == [("read whole", 2, 1.0), ("cut", 2, 0.5)]
-    assert "50.0% were answered right" in render(result(slices={"cut": parts}))
+    text = render(result(slices={"cut": parts}))
+    assert "Of those 2, 50.0% were answered right" in text and "50.0 points" in text and "within what chance gives" in text
     assert "were answered right" not in render(result(slices={"cut": parts[:1]}))
 
 
-def draw_all(folder: Path, classes: int, names: list[str]) -> list[Path]:
-    generator = np.random.default_rng(0)
-    labels = np.concatenate([np.arange(classes), generator.integers(classes, size=300)])
-    probabilities = generator.dirichlet(np.ones(classes), size=len(labels))
+@pytest.mark.parametrize(("whole", "cut", "words"), [(0.9, 0.5, "what cutting costs at the most"), (0.5, 0.9, "cutting shows no cost")])
+def test_a_clear_difference_is_called_one(whole: float, cut: float, words: str) -> None:
+    correct = np.concatenate([np.arange(200) < 200 * whole, np.arange(200) < 200 * cut])
+    assert words in render(result(slices={"cut": by_cut(np.repeat([10, 900], 200), correct, 256)}))
+
+
+def test_the_interval_of_a_difference_is_newcombes() -> None:
+    # Newcombe (1998), table II: 56 of 70 against 48 of 80, method 10.
+    one, other = (slice_of("", np.arange(rows) < right) for right, rows in ((56, 70), (48, 80)))
+    assert difference(one, other) == Interval(pytest.approx(0.0524, abs=5e-5), pytest.approx(0.3339, abs=5e-5))
+
+
+NAMES = {
+    "two": ["negative", "positive"],
+    "five": [f"{number} stars" for number in range(5)],
+    "twenty of long names": [f"{HOSTILE} and so on, number {number}" for number in range(20)],
+    "a hundred": [f"intent {number}" for number in range(100)],
+}
+
+
+def draw_all(folder: Path, names: list[str], absent: tuple[int, ...] = ()) -> list[Path]:
+    labels, probabilities = some_predictions(len(names), absent)
     count = 50
     steps = {"epoch": list(np.linspace(0, 3, count)), "loss": [0.7] * (count - 1) + [float("nan")], "grad_norm": [2.0] * count, "lr": [1e-5] * count}
-    matrix = np.zeros((classes, classes), dtype=np.int64)
-    np.add.at(matrix, (labels, probabilities.argmax(axis=1)), 1)
     figures.draw_losses(folder / "losses.png", steps, {"epoch": [1, 2, 3], "loss": [0.6, 0.5, 0.4]})
     figures.draw_gradient_norm(folder / "grad_norm.png", steps, 1.0)
     figures.draw_learning_rate(folder / "lr.png", steps)
-    figures.draw_roc(folder / "roc.png", metrics.roc_curves(labels, probabilities), names, 0.5)
-    figures.draw_precision_recall(folder / "pr.png", metrics.precision_recall_curves(labels, probabilities), names)
-    figures.draw_confusion(folder / "confusion.png", matrix, names)
-    figures.draw_calibration(folder / "calibration.png", metrics.calibration(probabilities, labels))
+    draw_figures(folder, judged(names, labels, probabilities), metrics.calibration(probabilities, labels))
     return sorted(folder.glob("*.png"))
 
 
-@pytest.mark.parametrize("classes", [2, 5, 20])
-def test_figures_are_drawn_for_any_number_of_classes_and_any_name(tmp_path: Path, classes: int) -> None:
-    names = [f"{HOSTILE} {number}" for number in range(classes)]
-    pictures = draw_all(tmp_path, classes, names)
+@pytest.mark.parametrize("absent", [(), (0,)])
+@pytest.mark.parametrize("names", NAMES.values(), ids=NAMES)
+def test_figures_are_drawn_for_any_number_of_classes_and_any_name(tmp_path: Path, names: list[str], absent: tuple[int, ...]) -> None:
+    pictures = draw_all(tmp_path, names, absent)
     assert len(pictures) == 7
     for picture in pictures:
         with Image.open(picture) as image:
-            assert min(image.size) >= 500
+            assert min(image.size) >= 500 and max(image.size) <= 2500
             assert len(image.convert("RGB").getcolors(1 << 24) or []) > 2
+
+
+def legend_of(names: list[str], draw: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> tuple[list[str], float, float]:
+    """The legend's entries, its left edge, and the right edge of the axes, in pixels."""
+    drawn = []
+    monkeypatch.setattr(classfigures, "axes", lambda *arguments: kept(figures.axes(*arguments)))
+
+    @contextmanager
+    def kept(context: AbstractContextManager[Axes]) -> Iterator[Axes]:
+        with context as ax:
+            yield ax
+            drawn.append(ax)
+
+    by_class = by_class_of(names)
+    getattr(classfigures, draw)(tmp_path / "picture.png", by_class.roc if draw == "draw_roc" else by_class.precision_recall, names)
+    (ax,) = drawn
+    legend = ax.get_legend()
+    assert legend is not None
+    return [text.get_text() for text in legend.get_texts()], legend.get_window_extent().x0, ax.get_window_extent().x1
+
+
+@pytest.mark.parametrize("draw", ["draw_roc", "draw_precision_recall"])
+def test_of_many_classes_the_mean_and_the_weakest_are_named_beside_the_picture(draw: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    entries, legend_left, axes_right = legend_of(NAMES["a hundred"], draw, monkeypatch, tmp_path)
+    assert entries[0].endswith("mean of 100 classes") and "the other 95" in entries
+    areas = [float(entry.split()[0]) for entry in entries[1:6]]
+    assert areas == sorted(areas) and len(entries) <= 8
+    assert legend_left > axes_right
+
+
+def test_names_fit_a_picture_and_are_told_apart() -> None:
+    assert class_labels(["negative", "positive"]) == ["negative", "positive"]
+    alike = [f"complaint {number} about the delivery of an order" for number in range(12)]
+    for names in (alike, NAMES["twenty of long names"], ["很差", "a  b", "很好"]):
+        labels = class_labels(names)
+        assert len(set(labels)) == len(names) and max(map(len, labels)) <= 30
+    assert class_labels(["很差", "a  b", "很好"]) == ["class 0", "a b", "class 2"]
+
+
+def test_the_report_names_what_could_not_be_judged() -> None:
+    text = render(result(by_class=by_class_of(["bad", "mixed", "good", "fine"], absent=(2,))))
+    assert "**No test row is of the class good**" in text and "| good | – | – | – | 0 |" in text
+    assert "nan" not in text
+    labels = np.array([0, 0, 1, 2])
+    text = render(result(by_class=judged(["bad", "mixed", "good"], labels, np.eye(3)[[0, 0, 0, 2]])))
+    assert "No text was taken for mixed: precision, recall and F1 count as 0." in text
+    text = render(result(by_class=judged(["bad", "good"], np.zeros(4, int), np.full((4, 2), 0.5))))
+    assert "All test rows are of one class" in text and "| ROC-AUC | – |" in text and "nan" not in text
+    assert "*class N* stands for class 1 (很好)" in render(result(by_class=by_class_of(["bad", "很好"])))
+
+
+def test_the_report_of_many_classes_shows_the_weakest_and_the_most_confused() -> None:
+    by_class = by_class_of(NAMES["a hundred"])
+    text = render(result(by_class=by_class))
+    section = text.partition("## Classes")[2].partition("## Training")[0]
+    assert "The 20 of 100 classes with the lowest F1" in section
+    table, _, confused = section.partition("Most often confused:")
+    assert (table.count("\n| intent "), confused.count("\n| intent ")) == (20, 10)
+    assert "*macro average*" in table and "*weighted average*" in table
+
+
+def test_the_tables_hold_every_class_and_a_mean(tmp_path: Path) -> None:
+    names = ['"quoted"', "b", "c"]
+    by_class = by_class_of(names, absent=(1,))
+    write_by_class(tmp_path, by_class)
+    write_curves(tmp_path, by_class, metrics.calibration(*some_predictions(3, (1,))[::-1]))
+    content = read_json(tmp_path / "classes.json")
+    assert [row["class"] for row in content["classes"]] == names
+    assert [row["roc_auc"] is None for row in content["classes"]] == [False, True, False]
+    assert set(content["averages"]) == {"macro", "weighted"}
+    with (tmp_path / "roc.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    assert {(row["rank"], row["class"]) for row in rows if row["rank"] == "0"} == {("0", "mean of all classes")}
+    assert {row["class"] for row in rows} == {"mean of all classes", "'quoted'", "c"}
+    with (tmp_path / "confusion.tsv").open(encoding="utf-8", newline="") as file:
+        counted = list(csv.DictReader(file, delimiter="\t"))
+    assert sum(int(row["rows"]) for row in counted) == by_class.counts.sum() and len(counted) == 9
 
 
 def test_the_same_figures_have_the_same_bytes(tmp_path: Path) -> None:
     digests = []
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in draw_all(tmp_path / name, 2, ["negative", "positive"])])
+        digests.append([hashlib.sha256(path.read_bytes()).hexdigest() for path in draw_all(tmp_path / name, NAMES["five"])])
     assert digests[0] == digests[1]
 
 
