@@ -197,7 +197,7 @@ def test_of_many_classes_the_mean_and_the_weakest_are_named_beside_the_picture(d
 
 def test_names_fit_a_picture_and_are_told_apart() -> None:
     assert class_labels(["negative", "positive"]) == ["negative", "positive"]
-    alike = [f"complaint {number} about the delivery of an order" for number in range(12)]
+    alike = [f"customer complaint {number} about the delivery of an order" for number in range(12)]
     for names in (alike, NAMES["twenty of long names"], ["很差", "a  b", "很好"]):
         labels = class_labels(names)
         assert len(set(labels)) == len(names) and max(map(len, labels)) <= 30
