@@ -1,19 +1,21 @@
 """What to try next: experiments that follow from the diagnosis, and that the evidence does not speak against."""
 
 import math
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ablations.comparison import Comparison, Verdict
+from ablations.configuration import Ablations
 from ablations.family import Family, FamilyArm, changes
 from ablations.overfitting import Fit, Overfitting
-from ablations.plan import hydra_value, recipe
+from ablations.plan import hydra_value, name_in_plan, recipe
 from ablations.stability import Course
-from sentiment.naming import experiment_name
 
 _MOST_NEW_SEEDS = 5
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")  # what neither a shell nor Hydra's grammar takes for anything but text
 _WARMUP = 0.1
 AS_GOOD = 0.05  # validation losses this near to the lowest are as good
 
@@ -64,7 +66,7 @@ def advise(
     diagnoses: Mapping[str, Diagnosis],
     comparisons: Sequence[Comparison],
     baseline: Mapping[str, Any],
-    seeds: Sequence[int],
+    plan: Ablations,
 ) -> list[Advice]:
     """Say what to try next.
 
@@ -82,15 +84,15 @@ def advise(
         What the test set says.
     baseline : mapping
         Flat parameters of params.yaml.
-    seeds : sequence of int
-        Seeds of the plan.
+    plan : Ablations
+        For its seeds, and for what its arms share.
 
     Returns
     -------
     list of Advice
         Most pressing first.
     """
-    made = _Proposals(family, comparisons, baseline, seeds)
+    made = _Proposals(family, comparisons, baseline, plan)
     for arm in family.arms:
         if diagnoses[arm.name].course is Course.DIVERGING:
             made.rescue(arm)
@@ -115,12 +117,13 @@ def starting_arms(family: Family, diagnoses: Mapping[str, Diagnosis], comparison
 
 
 class _Proposals:
-    def __init__(self, family: Family, comparisons: Sequence[Comparison], baseline: Mapping[str, Any], seeds: Sequence[int]) -> None:
+    def __init__(self, family: Family, comparisons: Sequence[Comparison], baseline: Mapping[str, Any], plan: Ablations) -> None:
         self._arms = {arm.name: arm for arm in family.arms}
         self._tried = {recipe(_parameters(arm)) for arm in family.arms}
         self._evidence = [(_change(self._arms[one.against], self._arms[one.arm]), one.verdict) for one in comparisons]
         self._baseline = baseline
-        self._seeds = list(seeds)
+        self._base = plan.base
+        self._seeds = list(plan.seeds)
         self.advice: list[Advice] = []
 
     def rescue(self, arm: FamilyArm) -> None:
@@ -210,7 +213,7 @@ class _Proposals:
             options = " ".join(
                 f"-S {shlex.quote(f'{key}={hydra_value(value) if not _is_word(value) else value}')}" for key, value in differing.items()
             )
-            lines.append(f"dvc exp run --temp -n {shlex.quote(experiment_name(one, self._baseline))} {options}".rstrip())
+            lines.append(f"dvc exp run --temp -n {shlex.quote(name_in_plan(one, self._baseline, self._base))} {options}".rstrip())
         return lines
 
     def _new_seeds(self, count: int) -> list[int]:
@@ -259,4 +262,4 @@ def _rounded(value: float) -> float:
 
 
 def _is_word(value: Any) -> bool:
-    return isinstance(value, str) and value.isalpha() and value not in ("null", "true", "false")
+    return isinstance(value, str) and _WORD.fullmatch(value) is not None and value.lower() not in ("null", "true", "false", "nan", "inf")

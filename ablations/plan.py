@@ -44,15 +44,34 @@ def make_points(ablations: Ablations, baseline: Mapping[str, Any]) -> list[Point
     -------
     list of Point
     """
-    shared = {**baseline, **ablations.base}
-    # What all arms share need not stand in every name, but for the data: imdb_baseline_bs32.
-    data, _, _ = experiment_name(shared, baseline).partition(BASELINE)
-    return [_point(arm, seed, shared, data) for seed in ablations.seeds for arm in ablations.arms]
+    return [_point(arm, seed, baseline, ablations.base) for seed in ablations.seeds for arm in ablations.arms]
 
 
-def _point(arm: Arm, seed: int, shared: Mapping[str, Any], data: str) -> Point:
+def _point(arm: Arm, seed: int, baseline: Mapping[str, Any], base: Mapping[str, Any]) -> Point:
     parameters = {**arm.parameters, "seed": seed}
-    return Point(arm.name, seed, data + experiment_name(parameters, shared), parameters)
+    return Point(arm.name, seed, name_in_plan(parameters, baseline, base), parameters)
+
+
+def name_in_plan(parameters: Mapping[str, Any], baseline: Mapping[str, Any], base: Mapping[str, Any]) -> str:
+    """Name an experiment of a plan: what all its arms share need not stand in every name, but for the data.
+
+    Parameters
+    ----------
+    parameters : mapping
+        The experiment's, flat.
+    baseline : mapping
+        Flat parameters of params.yaml.
+    base : mapping
+        Those that every arm of the plan has instead.
+
+    Returns
+    -------
+    str
+        ``imdb_baseline_bs32``.
+    """
+    shared = {**baseline, **base}
+    data, _, _ = experiment_name(shared, baseline).partition(BASELINE)
+    return data + experiment_name(parameters, shared)
 
 
 def recipe(parameters: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:

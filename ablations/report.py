@@ -124,7 +124,7 @@ def analyse(experiments: Sequence[Experiment], refused: Sequence[Refusal], plan:
         stabilities=stabilities,
         diagnoses=diagnoses,
         comparisons=comparisons,
-        advice=advise(family, diagnoses, comparisons, baseline, plan.seeds),
+        advice=advise(family, diagnoses, comparisons, baseline, plan),
         plan=plan,
         examples=bench.examples,
         groups=bench.groups,

@@ -41,6 +41,7 @@ _REPEATED = 200  # one row in so many
 _BLOCK = 5_000
 _SEED = 42
 _EVERY_SECONDS = 0.05
+_WIDTH = 110  # where the output is no terminal
 
 
 def write_corpus(path: Path, rows: int) -> None:
@@ -132,7 +133,8 @@ def main() -> None:
                 raise Interrupted("sizes that were finished are kept; the same command goes on with the next") from None
             results.sort(key=lambda result: (result["near_duplicates"], result["rows"]))
             write_json(arguments.out, {"code": code, "cpus": os.cpu_count(), "results": results})
-    Console().print(render(results))
+    console = Console()
+    console.print(render(results), width=None if console.is_terminal else _WIDTH)
 
 
 def _texts(words: npt.NDArray[np.object_], cumulative: npt.NDArray[np.float64], generator: np.random.Generator, rows: int) -> list[str]:

@@ -74,7 +74,7 @@ def _deal_groups(labels: npt.NDArray[np.int64], groups: Indices, share: float, s
     # Groups come in random order; each is taken if that brings the counts by class closer to their targets.
     # Until the targets are near that takes every group (a random sample), then only those that fit.
     names, membership = np.unique(groups, return_inverse=True)
-    counts = np.zeros((len(names), classes), dtype=np.int64)
+    counts = np.zeros((len(names), classes), dtype=np.int32)
     np.add.at(counts, (membership, labels), 1)
     target = counts.sum(axis=0) * share
     taken = np.zeros(len(names), dtype=bool)

@@ -1,7 +1,6 @@
 """The tables the stages hand to each other: parquet files with the columns id, text, label, group and others."""
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 
@@ -10,8 +9,6 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-
-from sentiment.console import progress_bar
 
 CORE_COLUMNS = ("id", "text", "label", "group")
 SPLITS = ("train", "validation", "test")
@@ -80,44 +77,6 @@ def iterate_table(path: Path, columns: list[str] | None = None) -> Iterator[pa.T
 def count_table(path: Path) -> int:
     """Return the number of a parquet file's rows."""
     return int(pq.read_metadata(path).num_rows)
-
-
-def deal_out(path: Path, targets: dict[Path, npt.NDArray[np.int64]]) -> None:
-    """Copy rows of a parquet file to others, reading it once.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-    targets : dict of Path to ndarray of int
-        The files to write, and the numbers of the rows that each gets. No row goes to two of them.
-    """
-    owners = np.full(count_table(path), -1, dtype=np.int8)
-    for index, rows in enumerate(targets.values()):
-        owners[rows] = index
-    schema = pq.read_schema(path)
-    start = 0
-    with ExitStack() as stack:
-        bar = stack.enter_context(progress_bar(f"split: write {', '.join(target.stem for target in targets)}", len(owners), at_least=50_000))
-        writers = [stack.enter_context(TableWriter(target, schema)) for target in targets]
-        for table in iterate_table(path):
-            mine = owners[start : start + table.num_rows]
-            for index, writer in enumerate(writers):
-                writer.write(table.filter(pa.array(mine == index)))
-            start += table.num_rows
-            bar.update(start)
-
-
-def take_texts(files: list[Path], positions: npt.NDArray[np.int64]) -> list[str]:
-    """Return the texts at these positions, which must ascend, of the files' rows one after the other."""
-    texts: list[str] = []
-    start = 0
-    for path in files:
-        for table in iterate_table(path, ["text"]):
-            inside = positions[(positions >= start) & (positions < start + table.num_rows)] - start
-            texts.extend(table.column("text").take(pa.array(inside)).to_pylist())
-            start += table.num_rows
-    return texts
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:

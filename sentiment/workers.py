@@ -14,7 +14,7 @@ from typing import TypeVar
 
 from sentiment.errors import UserError
 
-PROCESSES_VARIABLE = "SENTIMENT_PROCESSES"
+WORKERS_VARIABLE = "SENTIMENT_WORKERS"
 
 _ALONE = 2  # blocks done in this process first: starting others takes about as long
 _MOST = 16  # reading and writing, which one process does, then take as long as the work
@@ -29,7 +29,7 @@ class Workers:
     Parameters
     ----------
     processes : int, optional
-        How many; by default the value of ``SENTIMENT_PROCESSES``, else the number of CPUs this
+        How many; by default the value of ``SENTIMENT_WORKERS``, else the number of CPUs this
         process may use (16 at most). With one, nothing is started.
     """
 
@@ -88,7 +88,7 @@ class Workers:
                     yield waiting.popleft().result()
         except BrokenProcessPool:
             raise UserError(
-                f"a worker process was killed (out of memory?): run this again, with fewer of them if it happens again ({PROCESSES_VARIABLE}=1)"
+                f"a worker process was killed (out of memory?): run this again, with fewer of them if it happens again ({WORKERS_VARIABLE}=1)"
             ) from None
         if failure is not None:
             raise failure
@@ -102,12 +102,12 @@ class Workers:
 
 
 def _wanted() -> int:
-    told = os.environ.get(PROCESSES_VARIABLE)
+    told = os.environ.get(WORKERS_VARIABLE)
     if told is None:
         there = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         return min(there, _MOST)
     if not (told.isascii() and told.isdecimal() and 1 <= len(told) <= 4 and int(told) >= 1):
-        raise UserError(f"{PROCESSES_VARIABLE} = {told!r}: must be a whole number from 1 to 9999")
+        raise UserError(f"{WORKERS_VARIABLE} = {told!r}: must be a whole number from 1 to 9999")
     return int(told)
 
 

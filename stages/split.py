@@ -7,7 +7,6 @@ Run     python -m stages.split          (or: dvc repro split)
 Labels and groups decide; the rows themselves only pass by.
 """
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import combinations
 from pathlib import Path
@@ -22,41 +21,12 @@ from sentiment.files import replacing, write_json
 from sentiment.leakage import Keys, joined, keys_of
 from sentiment.near_duplicates import pairs_among
 from sentiment.parameters import SplitParameters, load_parameters
-from sentiment.splitting import Indices, hold_out, subsample
-from sentiment.tables import SPLITS, count_table, deal_out, groups_of, iterate_table, labels_of, read_table, take_texts
+from sentiment.parts import Part, deal_out, read_part, take_texts
+from sentiment.splitting import hold_out, subsample
+from sentiment.tables import SPLITS, count_table, iterate_table
 from sentiment.workers import Workers
 
 _LONG = 50_000  # rows: some seconds
-
-
-@dataclass(frozen=True)
-class Part:
-    """Rows of one table.
-
-    Attributes
-    ----------
-    path : Path
-        The table.
-    rows : ndarray of int
-        Their numbers, ascending.
-    labels, groups : ndarray of int
-        What the rows are; groups are None where there are none.
-    """
-
-    path: Path
-    rows: Indices
-    labels: Indices
-    groups: Indices | None
-
-    def take(self, positions: Indices) -> "Part":
-        """Return the part's rows at these positions."""
-        return Part(self.path, self.rows[positions], self.labels[positions], None if self.groups is None else self.groups[positions])
-
-
-def read_part(path: Path) -> Part:
-    """Read what the decision rests on of a table that prepare wrote."""
-    table = read_table(path, columns=["label", "group"])
-    return Part(path, np.arange(table.num_rows), labels_of(table), groups_of(table))
 
 
 def choose(prepared: dict[str, Part], settings: SplitParameters, class_names: list[str]) -> dict[str, Part]:

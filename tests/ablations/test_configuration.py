@@ -105,6 +105,18 @@ def test_text_stays_text_through_hydra(value: str) -> None:
     assert override.value() == value
 
 
+@pytest.mark.parametrize("value", ["data/imdb", "head_tail", "data/reviews.jsonl", "x-1.2", "null", "12", "a=b", "package:x", "NaN", "a b"])
+def test_what_needs_no_quotes_stays_text_through_hydra(value: str) -> None:
+    from dvc.utils.hydra import to_hydra_overrides
+
+    from ablations.advice import _is_word
+
+    if _is_word(value):
+        (override,) = to_hydra_overrides([f"prepare.source={value}"])
+        assert override.value() == value
+    assert _is_word(value) == (value in ("data/imdb", "head_tail", "data/reviews.jsonl", "x-1.2"))
+
+
 @pytest.mark.parametrize("value", [None, True, False, 3, 2e-05, 0.01, ["a", "b'c"], []])
 def test_other_values_stay_what_they_are(value: object) -> None:
     from dvc.utils.hydra import to_hydra_overrides

@@ -203,4 +203,4 @@ def test_what_a_change_speaks_of() -> None:
 
 def test_advice_of_nothing() -> None:
     found = findings({}, {})
-    assert advise(found.family, found.diagnoses, [], flatten(synthetic.baseline()), [42]) is not None
+    assert advise(found.family, found.diagnoses, [], flatten(synthetic.baseline()), synthetic.plan()) is not None

@@ -13,11 +13,12 @@ import pytest
 from sentiment.classnames import read_class_names
 from sentiment.near_duplicates import find_pairs
 from sentiment.parameters import load_parameters
+from sentiment.parts import read_part
 from sentiment.tables import read_table
 from sentiment.text import normalise, strip_html
 from sentiment.workers import Workers
 from stages.prepare import prepare
-from stages.split import choose, read_part
+from stages.split import choose
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {"reviews": (2120, 154), "challenge": (600, 42)}

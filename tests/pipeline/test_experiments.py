@@ -73,3 +73,11 @@ def test_an_experiment_goes_to_another_clone_through_git(project: Project, tmp_p
     assert lr(clone) == 5e-4
     assert (clone.root / "models/classifier/model.safetensors").is_file()
     assert clone.dvc("status").stdout.strip().endswith("up to date.")
+
+
+def test_classes_told_by_the_data_reach_the_model_and_the_reports(project: Project) -> None:
+    project.dvc("exp", "run", "-S", "prepare.class_names=null", SWANLAB_MODE="offline")
+    assert [run["name"] for run in project.runs()] == ["baseline_prepare.class_names-none"]
+    assert project.json("models/classifier/config.json")["id2label"] == {"0": "0", "1": "1"}
+    assert {"0", "1"} <= project.json("reports/split.json")["test"].keys()
+    assert {"0", "1"} >= set((project.root / "reports/eval/confusion.tsv").read_text().split()) - {"actual", "predicted"}

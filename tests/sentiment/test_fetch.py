@@ -72,7 +72,7 @@ def test_a_folder_keeps_its_splits_and_several_files_of_one_are_joined(checkout:
     (folder / "test.csv").write_text('text,label\n"so, so",0\n', encoding="utf-8")
     done = fetch(checkout, str(folder), "--name", "other")
     assert done.returncode == 0, done.stderr
-    assert "unlabelled.jsonl belongs to none" in done.stdout
+    assert "unlabelled.jsonl starts with none" in done.stdout
     assert sorted(path.name for path in (checkout / "data/other").iterdir()) == ["origin.json", "test.parquet", "train.parquet"]
     assert pq.read_table(checkout / "data/other/train.parquet").num_rows == 4
     assert pq.read_table(checkout / "data/other/test.parquet").to_pylist() == [{"text": "so, so", "label": "0"}]
@@ -171,3 +171,20 @@ def test_a_hub_that_does_not_answer_or_does_not_know_the_id_is_one_line(checkout
     assert "cannot be fetched from the Hub" in refused(fetch(checkout, "someone/else", HF_ENDPOINT=hub), checkout, "else")
     wrong = fetch(checkout, "someone/reviews", "--revision", "nowhere", HF_ENDPOINT=hub)
     assert "at revision nowhere" in refused(wrong, checkout, "reviews")
+
+
+def test_a_dataset_of_the_hub_keeps_the_names_of_its_classes(checkout: Path, tmp_path: Path) -> None:
+    from sentiment.classes import Classes, find_classes
+    from sentiment.sources import SourceFile
+
+    folder = tmp_path / "named"
+    folder.mkdir()
+    features = {"text": {"dtype": "string", "_type": "Value"}, "label": {"names": ["unhappy", "happy"], "_type": "ClassLabel"}}
+    table = pa.table({"text": ["a", "b"], "label": [1, 0]}).replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+    pq.write_table(table, folder / "train.parquet")
+    with stand_in_hub("someone/named", folder) as url:
+        assert fetch(checkout, "someone/named", "--name", "mine", HF_ENDPOINT=url).returncode == 0
+    assert fetch(checkout, str(folder), "--name", "local").returncode == 0
+    for name in ("mine", "local"):
+        file = SourceFile(checkout / f"data/{name}/train.parquet", "train")
+        assert find_classes([file], "label") == Classes(["unhappy", "happy"], labels_are_names=False)

@@ -103,3 +103,12 @@ def test_without_git_or_with_parameters_of_another_time_a_run_is_its_own_baselin
     assert baseline_parameters(BASE) == (BASE, "")
     monkeypatch.chdir(tmp_path_factory.mktemp("no repository"))
     assert baseline_parameters(BASE) == (BASE, "")
+
+
+def test_a_run_is_told_its_classes_also_where_the_data_told_them(repository: Path) -> None:
+    from sentiment.tracking import describe_run
+
+    inferred = parse_parameters(TEXT.replace("class_names: [negative, positive]", "class_names: null"), "params.yaml")
+    run = describe_run(inferred, "0123456789abcdef", ["1", "2", "3"])
+    assert run.config["class_names"] == ["1", "2", "3"]
+    assert run.name == "baseline_lr2e-5_prepare.class_names-none"  # the committed learning rate is 3e-5

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment import tables
-from sentiment.tables import TableWriter, deal_out, groups_of, iterate_table, take_texts, write_table
+from sentiment.parts import deal_out, take_texts
+from sentiment.tables import TableWriter, groups_of, iterate_table, write_table
 
 
 def table(rows: int) -> pa.Table:

@@ -48,7 +48,7 @@ def test_the_first_error_counts_however_far_the_source_was_read(processes: int) 
 
 
 def test_a_worker_that_is_killed_is_said() -> None:
-    with Workers(2) as workers, pytest.raises(UserError, match="a worker process was killed.*SENTIMENT_PROCESSES=1"):
+    with Workers(2) as workers, pytest.raises(UserError, match="a worker process was killed.*SENTIMENT_WORKERS=1"):
         list(workers.map(_kill_unless_first, range(6)))
 
 
@@ -60,8 +60,8 @@ def _kill_unless_first(number: int) -> int:
 
 @pytest.mark.parametrize("value", ["0", "two", "-1", "", "9" * 5000])
 def test_a_number_of_processes_that_is_none_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SENTIMENT_PROCESSES", value)
-    with pytest.raises(UserError, match="SENTIMENT_PROCESSES"):
+    monkeypatch.setenv("SENTIMENT_WORKERS", value)
+    with pytest.raises(UserError, match="SENTIMENT_WORKERS"):
         Workers()
 
 

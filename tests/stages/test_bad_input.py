@@ -87,11 +87,11 @@ def test_a_wrong_row_far_down_is_named_however_many_processes_read(workspace: Wo
     rows[30_010]["label"] = 7
     content = lines(rows)
     workspace.write("data/source.jsonl", content + "{broken\n")
-    workspace.refused("prepare", "data/source.jsonl, line 30011: label 7 is none of", SENTIMENT_PROCESSES=processes)
+    workspace.refused("prepare", "data/source.jsonl, line 30011: label 7 is none of", SENTIMENT_WORKERS=processes)
 
 
 def test_a_number_of_processes_that_is_none(workspace: Workspace) -> None:
-    workspace.refused("prepare", "SENTIMENT_PROCESSES = 'many'", SENTIMENT_PROCESSES="many")
+    workspace.refused("prepare", "SENTIMENT_WORKERS = 'many'", SENTIMENT_WORKERS="many")
 
 
 def test_a_csv_with_a_quote_that_is_never_closed(workspace: Workspace) -> None:

@@ -163,7 +163,7 @@ def test_nothing_depends_on_the_number_of_processes(workspace: Workspace) -> Non
     outputs = []
     for processes in ("1", "3"):
         for stage in ("prepare", "split"):
-            done = workspace.run(stage, SENTIMENT_PROCESSES=processes)
+            done = workspace.run(stage, SENTIMENT_WORKERS=processes)
             assert done.returncode == 0, done.stderr
         outputs.append(workspace.outputs())
     assert outputs[0] == outputs[1]
