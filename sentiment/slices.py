@@ -10,6 +10,7 @@ import numpy.typing as npt
 from sentiment.metrics import Interval, wilson
 
 LENGTH_EDGES = (0, 64, 128, 256, 512)
+CUT = "cut"  # the slices of `by_cut`
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,10 @@ from sentiment.classreport import ByClass, class_section
 from sentiment.examples import DoubtfulLabel, DoubtfulLabels, Mistake
 from sentiment.markdown import code, pictures, plain, table
 from sentiment.metrics import Interval
-from sentiment.slices import Slice, difference
+from sentiment.slices import CUT, Slice, difference
 
 _DOUBTFUL_SHOWN = 20
+_FEWEST_TO_COMPARE = 10
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ def render(result: TestResult) -> str:
     lines += ["", "## Where it is weak", ""]
     lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.{_cost_of_cutting(result)}", ""]
     for name, slices in result.slices.items():
-        lines += [*_slice_table(name, slices), ""]
+        if name != CUT:  # the sentence above says it
+            lines += [*_slice_table(name, slices), ""]
     lines += _challenge(result)
     lines += ["## The most confident mistakes", ""]
     lines += (
@@ -166,10 +168,12 @@ def _challenge(result: TestResult) -> list[str]:
 
 
 def _cost_of_cutting(result: TestResult) -> str:
-    parts = {part.name: part for part in result.slices.get("cut", [])}
+    parts = {part.name: part for part in result.slices.get(CUT, [])}
     if len(parts) < 2:
         return ""
     whole, cut = parts["read whole"], parts["cut"]
+    if min(cut.rows, whole.rows) < _FEWEST_TO_COMPARE:
+        return f" Too few on one side ({min(cut.rows, whole.rows)}) to say what that costs."
     lost = difference(whole, cut)
     verdict = (
         "which is within what chance gives"

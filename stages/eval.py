@@ -28,7 +28,7 @@ from sentiment.metrics import Calibration, accuracy_interval, by_class, calibrat
 from sentiment.parameters import load_parameters
 from sentiment.prediction import Predictions
 from sentiment.runtime import start_runtime
-from sentiment.slices import Slice, as_dicts, by_cut, by_length, by_value, slice_of
+from sentiment.slices import CUT, Slice, as_dicts, by_cut, by_length, by_value, slice_of
 from sentiment.tables import groups_of, labels_of, read_table
 from sentiment.testfiles import draw_figures, draw_training, write_by_class, write_curves, write_predictions
 from sentiment.testreport import ChallengeResult, TestResult, render
@@ -60,7 +60,7 @@ def judge_classes(predictions: Predictions, class_names: list[str]) -> ByClass:
 
 def slices_of(test: pa.Table, lengths: npt.NDArray[np.int64], correct: npt.NDArray[np.bool_], max_length: int) -> dict[str, list[Slice]]:
     """Cut the test set by length, by what was cut off, and by phenomenon where it has any."""
-    slices = {"tokens": by_length(lengths, correct, max_length), "cut": by_cut(lengths, correct, max_length)}
+    slices = {"tokens": by_length(lengths, correct, max_length), CUT: by_cut(lengths, correct, max_length)}
     if PHENOMENON in test.column_names:
         slices[PHENOMENON] = by_value(test.column(PHENOMENON).to_pylist(), correct)
     return slices

@@ -118,15 +118,16 @@ def test_no_length_slice_holds_both_whole_and_cut_texts(lengths: list[int], max_
 
 
 def test_the_report_says_what_cutting_costs() -> None:
-    parts = by_cut(np.array([10, 256, 257, 900]), np.array([True, True, False, True]), 256)
-    assert [(part.name, part.rows, part.accuracy) for part in parts] == [("read whole", 2, 1.0), ("cut", 2, 0.5)]
+    parts = by_cut(np.repeat([10, 256, 257, 900], 6), np.arange(24) < 18, 256)
+    assert [(part.name, part.rows, part.accuracy) for part in parts] == [("read whole", 12, 1.0), ("cut", 12, 0.5)]
     text = render(result(slices={"cut": parts}))
-    assert "Of those 2, 50.0% were answered right" in text and "50.0 points" in text and "within what chance gives" in text
+    assert "Of those 12, 50.0% were answered right" in text and "50.0 points" in text and "what cutting costs at the most" in text
     assert "were answered right" not in render(result(slices={"cut": parts[:1]}))
+    assert "Too few on one side (9)" in render(result(slices={"cut": by_cut(np.arange(20) * 30, np.ones(20, dtype=bool), 300)}))
 
 
-@pytest.mark.parametrize(("whole", "cut", "words"), [(0.9, 0.5, "what cutting costs at the most"), (0.5, 0.9, "cutting shows no cost")])
-def test_a_clear_difference_is_called_one(whole: float, cut: float, words: str) -> None:
+@pytest.mark.parametrize(("whole", "cut", "words"), [(0.8, 0.8, "within what chance gives"), (0.5, 0.9, "cutting shows no cost")])
+def test_a_difference_costs_only_beyond_chance(whole: float, cut: float, words: str) -> None:
     correct = np.concatenate([np.arange(200) < 200 * whole, np.arange(200) < 200 * cut])
     assert words in render(result(slices={"cut": by_cut(np.repeat([10, 900], 200), correct, 256)}))
 
@@ -197,7 +198,7 @@ def test_of_many_classes_the_mean_and_the_weakest_are_named_beside_the_picture(d
 
 def test_names_fit_a_picture_and_are_told_apart() -> None:
     assert class_labels(["negative", "positive"]) == ["negative", "positive"]
-    alike = [f"complaint {number} about the delivery of an order" for number in range(12)]
+    alike = [f"customer complaint {number} about the delivery of an order" for number in range(12)]
     for names in (alike, NAMES["twenty of long names"], ["很差", "a  b", "很好"]):
         labels = class_labels(names)
         assert len(set(labels)) == len(names) and max(map(len, labels)) <= 30
