@@ -2,7 +2,7 @@
 
     python -m benchmarks.train_throughput --reviews imdb/train.parquet
     python -m benchmarks.train_throughput --config bert-base --batch-size 32     (a GPU, random weights)
-    python -m benchmarks.train_throughput --arms all                             (what each part brings)
+    python -m benchmarks.train_throughput --arms all                             (what each part brings; about 4 GB an arm)
 
 Each arm is a process of its own that waits while another one works, so that memory settings do not mix.
 A round takes one sample of reviews through every arm; rounds are repeated with other reviews, and the
@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from sentiment.tokens import LENGTH_STEP, TokenizedTexts, tokenize
 BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
 _SEED = 0
+_WARM_UP_STRIDE = 32
 _LR = 2e-5
 
 
@@ -71,17 +72,23 @@ class Arm:
     def run(self, number: int) -> Round:
         """Train on the sample of a round and wait for the result."""
         assert self._process.stdin is not None and self._process.stdout is not None
-        self._process.stdin.write(f"{number}\n")
-        self._process.stdin.flush()
+        try:
+            self._process.stdin.write(f"{number}\n")
+            self._process.stdin.flush()
+        except BrokenPipeError:
+            pass  # its output has ended too
         for line in self._process.stdout:
             if line.startswith("{"):
                 return Round(**json.loads(line))
-        sys.exit(f"error: the arm {self.name!r} ended early (status {self._process.wait()})")
+        status = self._process.wait()
+        killed = " (out of memory? each arm keeps about 4 GB: name fewer with --arms)" if status < 0 else ""
+        sys.exit(f"error: the arm {self.name!r} ended early with status {status}{killed}")
 
     def end(self) -> None:
         """Let the process end."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):
+            self._process.stdin.close()
         self._process.wait()
 
 
@@ -91,8 +98,9 @@ def work(settings: dict[str, Any]) -> None:
     training = Training(Recipe(**settings["recipe"]), Path(settings["model"]), options.device, options.batch_size, options.length, _LR)
     tokenizer = AutoTokenizer.from_pretrained(settings["model"])
     texts, labels = read_reviews(Path(options.reviews))
-    warm_up(training, options.length, options.batch_size)
     for line in sys.stdin:
+        if int(line) == 0:
+            warm_up(training, options.length, options.batch_size)
         rows = np.random.default_rng((_SEED, int(line))).choice(len(texts), options.batch_size * options.steps, replace=False)
         sample = Sample(tokenize(tokenizer, [texts[row] for row in rows], options.length, "head"), labels[rows])
         start = time.perf_counter()
@@ -109,9 +117,9 @@ def work(settings: dict[str, Any]) -> None:
 
 
 def warm_up(training: Training, max_length: int, batch_size: int) -> None:
-    """Take a step at each length: a training meets each of them many times, and the first time compiles kernels."""
+    """Take a step at lengths all over: the first steps of a process allocate memory and compile kernels."""
     generator = np.random.default_rng(_SEED)
-    for length in range(LENGTH_STEP, max_length + 1, LENGTH_STEP):
+    for length in range(LENGTH_STEP, max_length + 1, _WARM_UP_STRIDE):
         ids = [generator.integers(training.model.config.vocab_size, size=length, dtype=np.int32) for _ in range(batch_size)]
         texts = TokenizedTexts(ids, np.full(batch_size, length, dtype=np.int64))
         list(training.epoch(Sample(texts, np.arange(batch_size, dtype=np.int64) % CLASSES)))
