@@ -184,7 +184,10 @@ def _from_hub_or_folder(encoder: Encoder, auto_class: Any, arguments: dict[str, 
 
 
 def _package_folder(package: str) -> Path:
-    spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    try:
+        spec = importlib.util.find_spec(package) if package.isidentifier() else None
+    except ValueError:  # __main__ has none
+        spec = None
     for root in (spec.submodule_search_locations or []) if spec else []:
         folder = Path(root) / _MODEL_FOLDER
         if (folder / "config.json").is_file():

@@ -103,7 +103,7 @@ def prove(folder: Path, class_names: list[str], near_duplicate_threshold: float 
         report[name] = {
             "rows": len(own.labels),
             **({"groups": len(np.unique(own.groups))} if own.groups is not None else {}),
-            **{class_name: int(count) for class_name, count in zip(class_names, by_class, strict=True)},
+            "classes": {class_name: int(count) for class_name, count in zip(class_names, by_class, strict=True)},
         }
     return report
 

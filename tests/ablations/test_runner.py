@@ -246,6 +246,25 @@ def test_a_killed_worker_leaves_nothing_behind(toy: Toy) -> None:
     toy.wait(lambda: not any(path.exists() for path in workspaces), 15)
 
 
+def test_a_worker_that_takes_nothing_up_is_started_anew(toy: Toy) -> None:
+    runner = toy.root / "ablations" / "runner.py"
+    patient = runner.read_text()
+    assert "_STALLED_SECONDS = 60.0" in patient
+    runner.write_text(patient.replace("_STALLED_SECONDS = 60.0", "_STALLED_SECONDS = 5.0"))
+    toy.run("git", "commit", "-aqm", "less patience")
+    run = toy.start()
+    toy.wait((toy.root / ".dvc/tmp/exps/celery/dvc-exp-worker-1.json").exists)
+    time.sleep(0.7)  # it becomes a process of its own, which takes up the first experiment after about two seconds
+    stuck = toy.worker()
+    os.kill(stuck, signal.SIGSTOP)
+    assert toy.trainings() == []
+    told, _ = run.communicate(timeout=240)
+    assert run.returncode == 0, told
+    assert "the queue's worker takes nothing up: it is started anew" in told
+    assert not psutil.pid_exists(stuck)
+    assert toy.finished() == NAMES
+
+
 def test_ctrl_c_ends_the_watching_and_stop_ends_the_queue(toy: Toy) -> None:
     run = toy.start(TOY_SECONDS="4")
     toy.wait(lambda: bool(toy.trainings()))

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -39,9 +40,9 @@ def test_the_speed_benchmark_needs_four_packages_alone() -> None:
     assert {name for module in modules for name in third_party(ROOT / module)} <= BARE
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=240)
+    return subprocess.run(command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True, check=False, timeout=240)
 
 
 def test_the_speed_benchmark_prints_a_table_and_writes_json(model: Path, tmp_path: Path) -> None:
@@ -59,14 +60,30 @@ def test_the_speed_benchmark_prints_a_table_and_writes_json(model: Path, tmp_pat
     assert done.returncode == 0, done.stderr
     assert "| without grouping |" in done.stdout
     result = json.loads((tmp_path / "r.json").read_text())
-    assert list(result["rounds"]["project"][0]) == sorted(["seconds", "examples", "tokens", "padded_tokens", "flops", "peak_mib"])
+    assert list(result["rounds"]["project"][0]) == ["seconds", "examples", "tokens", "padded_tokens", "flops", "peak_mib"]
     arms = result["arms"]
+    assert list(arms) == ["tutorial", "project", "without grouping"] and result["reference"] == "tutorial"
     assert arms["tutorial"]["ratio"]["median"] == 1.0
     assert arms["project"]["padding_ratio"] <= arms["without grouping"]["padding_ratio"] <= arms["tutorial"]["padding_ratio"]
     for arm in arms.values():
         rate = arm["examples_per_second"]
         assert 0 < rate["low"] <= rate["median"] <= rate["high"]
     assert result["conditions"]["length"] == "32"
+
+
+def test_an_arm_that_cannot_run_is_left_out_in_words(model: Path, tmp_path: Path) -> None:
+    sizes = ("--length", "32", "--steps", "2", "--pairs", "1", "--batch-size", "4", "--device", "cpu", "--model", str(model))
+    result = tmp_path / "r.json"
+    no_compiler = {"CXX": "/no/such/compiler", "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "inductor")}
+    done = run("benchmarks.train_throughput", *sizes, "--arms", "project,with compile", "--json", str(result), **no_compiler)
+    assert done.returncode == 0, done.stderr
+    assert "left out: the arm 'with compile' ended early with status 1" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(json.loads(result.read_text())["arms"]) == ["project"]
+    done = run("benchmarks.train_throughput", *sizes, "--arms", "with compile,project", "--json", str(tmp_path / "none.json"), **no_compiler)
+    assert done.returncode == 1
+    assert "error: the arm 'with compile' ended early" in done.stderr
+    assert not (tmp_path / "none.json").exists()
 
 
 @pytest.mark.parametrize(

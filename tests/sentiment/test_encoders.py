@@ -54,6 +54,7 @@ def test_a_tokenizer_without_a_limit_falls_back_on_the_models_positions(tmp_path
         ("~/no such folder", "no such folder"),
         ("one/two/three", "no such folder, and no Hub id (owner/name) either"),
         ("package:json", "no installed package of that name carries a model"),
+        ("package:__main__", "no installed package of that name carries a model"),
         ("package:no_such_package", "requirements.txt"),
         ("package:../elsewhere", "no installed package of that name"),
         ("package:", "no installed package of that name"),
