@@ -19,6 +19,8 @@ from sentiment.errors import UserError
 
 _REFERENCE = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38,62})/(.+)")
 _TRIES, _PAUSE_SECONDS = 8, 1.5
+# It takes a second or two. Where a workspace is deleted under it, it never ends: pygit2 1.21 waits for a blob that is gone.
+_STATE_WITHIN_SECONDS = 90.0
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,13 @@ def git(*arguments: str) -> str:
     return done.stdout
 
 
-def dvc(*arguments: str, environment: Mapping[str, str] | None = None, output: Path | None = None, show: bool = False) -> str:
+def dvc(
+    *arguments: str,
+    environment: Mapping[str, str] | None = None,
+    output: Path | None = None,
+    show: bool = False,
+    within: float | None = None,
+) -> str:
     """Run a DVC command and return what it prints.
 
     Parameters
@@ -88,6 +96,8 @@ def dvc(*arguments: str, environment: Mapping[str, str] | None = None, output: P
         Ctrl-C nor a lost terminal reaches what it starts (`dvc queue start` blocks with a pipe).
     show : bool
         Let it print to the terminal.
+    within : float, optional
+        Seconds after which it is ended and has failed; for commands that only read.
 
     Returns
     -------
@@ -109,7 +119,10 @@ def dvc(*arguments: str, environment: Mapping[str, str] | None = None, output: P
         if started.returncode:
             raise UserError(f"`dvc {' '.join(arguments)}` failed: {_last_line(output.read_text(encoding='utf-8'))}")
         return ""
-    done = subprocess.run(command, env=environment, capture_output=not show, text=True, check=False)
+    try:
+        done = subprocess.run(command, env=environment, capture_output=not show, text=True, check=False, timeout=within)
+    except subprocess.TimeoutExpired:
+        raise UserError(f"`dvc {' '.join(arguments[:3])} …` did not answer within {within:.0f} s") from None
     if done.returncode:
         raise UserError(f"`dvc {' '.join(arguments[:3])} …` failed{': ' + _last_line(done.stderr) if not show else ''}")
     return done.stdout or ""
@@ -157,11 +170,12 @@ def unfinished(revision: str) -> list[Row]:
     Raises
     ------
     UserError
-        Where `dvc exp show` fails several times: it does now and then while a worker sets a workspace up.
+        Where `dvc exp show` fails or hangs several times: it does now and then while a worker sets a
+        workspace up or takes it down.
     """
     for attempt in range(_TRIES):
         try:
-            shown = json.loads(dvc("exp", "show", "--json", "--rev", revision))
+            shown = json.loads(dvc("exp", "show", "--json", "--rev", revision, within=_STATE_WITHIN_SECONDS))
             break
         except (UserError, ValueError) as error:
             if attempt == _TRIES - 1:
