@@ -93,8 +93,8 @@ def _read(reference: Reference) -> Experiment:
     metrics = _json(revision, paths.TRAIN_METRICS)
     test_metrics = _json(revision, paths.EVAL_METRICS)
     validation = _json(revision, paths.SPLIT_METRICS).get("validation", {})
-    counts = [count for name, count in validation.items() if name not in ("rows", "groups")]
-    rows = int(validation.get("rows") or sum(counts) or 1)
+    counts = list(validation.get("classes", {}).values())
+    rows = int(validation.get("rows") or 1)
     folder = _Files(reference)
     return Experiment(
         name=reference.name,
