@@ -105,7 +105,7 @@ def test_classes_that_nobody_named_are_those_of_the_data(workspace: Workspace, n
     assert workspace.run("split").returncode == 0
     for folder in ("prepared", "split"):
         assert json.loads((workspace.root / f"data/{folder}/classes.json").read_text(encoding="utf-8")) == {"class_names": expected}
-    assert set(expected) <= report(workspace, "split")["test"].keys()
+    assert report(workspace, "split")["test"]["classes"].keys() == set(expected)
 
 
 def test_classes_that_are_named_are_written_down_as_well(workspace: Workspace) -> None:
