@@ -127,8 +127,7 @@ def test_no_film_stands_in_training_and_validation_and_the_report_of_split_count
         assert told[split] == {
             "rows": len(frame),
             "groups": frame["group"].nunique(),
-            "negative": int((frame["label"] == 0).sum()),
-            "positive": int((frame["label"] == 1).sum()),
+            "classes": {"negative": int((frame["label"] == 0).sum()), "positive": int((frame["label"] == 1).sum())},
         }
     learned = len(splits["train"]) + len(splits["validation"])
     assert abs(len(splits["validation"]) - 0.1 * learned) <= splits["train"]["group"].value_counts().max()
