@@ -90,7 +90,7 @@ class TrainParameters(_Section):
         description="stop after this many evaluations without a lower validation loss"
     )
     keep: Literal["last", "best"] = Field(description="which epoch's model is kept (best: lowest validation loss)")
-    precision: Literal["auto", "fp32", "bf16"] = Field(description="auto: bf16 autocast where the hardware has it")
+    precision: Literal["auto", "fp32", "bf16"] = Field(description="auto: bf16 autocast where the hardware is faster with it")
     batching: Literal["group_by_length", "random"] = Field(description="how training batches are composed")
 
     @model_validator(mode="after")
