@@ -8,6 +8,7 @@ run again: the benchmark can be interrupted.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -22,7 +23,7 @@ from sentiment.encoders import find_encoder, load_classifier, load_tokenizer
 from sentiment.files import read_json, write_json
 from sentiment.parameters import TrainParameters
 from sentiment.prediction import Predictions, predict
-from sentiment.runtime import start_runtime
+from sentiment.runtime import DEVICE_VARIABLE, start_runtime
 from sentiment.tokens import tokenize
 from sentiment.training import VALIDATION_BATCH, Examples, fine_tune, steps_per_epoch
 
@@ -33,13 +34,14 @@ NAMES = ["negative", "positive"]
 def run_tutorial(settings: TrainParameters, train: Sample, validation: Sample, seed: int) -> dict[str, float]:
     """Fine-tune by the tutorial's recipe and return validation loss, accuracy and the last epoch's training loss."""
     folder = Path(find_encoder(settings.model, None).location)
+    device = start_runtime(settings.precision).device
     steps = steps_per_epoch(len(train.labels), settings.batch_size)
-    training = Training(TUTORIAL, folder, "cpu", settings.batch_size, settings.max_length, settings.lr, steps * settings.epochs, seed)
+    training = Training(TUTORIAL, folder, device, settings.batch_size, settings.max_length, settings.lr, steps * settings.epochs, seed)
     losses: list[float] = []
     for epoch in range(settings.epochs):
         losses = []
         for step in training.epoch(train, epoch):
-            losses.append(step.loss)
+            losses.append(float(step.loss))
             if len(losses) % 25 == 0:
                 _say(f"tutorial, seed {seed}: epoch {epoch + 1}, step {len(losses)} of {steps}")
     return _result(predict(training.model, validation.texts, validation.labels, VALIDATION_BATCH, training.runtime), float(np.mean(losses)))
@@ -86,8 +88,12 @@ def main() -> None:
     options = _options()
     if not options.reviews.is_file():
         sys.exit(f"error: --reviews {options.reviews}: no such file")
+    if options.device:
+        os.environ[DEVICE_VARIABLE] = options.device
     values: dict[str, Any] = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train"]
-    settings = TrainParameters.model_validate({**values, "max_length": options.length, "epochs": options.epochs})
+    settings = TrainParameters.model_validate(
+        {**values, "model": options.model or values["model"], "max_length": options.length, "epochs": options.epochs}
+    )
     train, validation = _samples(options, settings)
     conditions = {**{key: getattr(options, key) for key in ("rows", "validation", "length", "epochs")}, "reviews": options.reviews.name}
     kept = read_json(options.json) if options.json.is_file() else {}
@@ -113,6 +119,8 @@ def _samples(options: argparse.Namespace, settings: TrainParameters) -> tuple[Sa
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--reviews", type=Path, default=Path("data/reviews.jsonl"), help="parquet or jsonl with text and label")
+    parser.add_argument("--model", help="as train.model (default: that of params.yaml)")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: as the stages choose it)")
     parser.add_argument("--rows", type=int, default=1000, help="to train on")
     parser.add_argument("--validation", type=int, default=1000)
     parser.add_argument("--length", type=int, default=256)

@@ -13,6 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
+from sentiment import flash
 from sentiment.dropout import apply_mask, draw_mask, keep_scale
 
 CPU_ATTENTION = "cpu_dropout"
@@ -33,9 +34,11 @@ def training_attention(model_type: str, device: str) -> str:
     Returns
     -------
     str
-        sdpa on a GPU; on a CPU this module's, made known to transformers by the call, or eager for an
-        architecture that has an attention of its own.
+        On a CPU this module's, on an NVIDIA GPU from Ampere on that of `sentiment.flash`, made known to
+        transformers by the call; for an architecture that has an attention of its own, eager and sdpa.
     """
+    if device == "cuda" and model_type in _KNOWN_MODELS and flash.has_flash():
+        return flash.register()
     if device != "cpu":
         return "sdpa"
     if model_type not in _KNOWN_MODELS:

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from sentiment.errors import UserError
 from sentiment.files import remove
@@ -64,6 +63,8 @@ def checkpoint_folder(name: str, owner: bool = True) -> Iterator[Path]:
     UserError
         Where another process is at the same training.
     """
+    from filelock import FileLock, Timeout  # here, so that a training without a lock needs no such package
+
     root = main_root() / ".checkpoints"
     if not owner:
         yield root / name

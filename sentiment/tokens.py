@@ -14,6 +14,8 @@ from sentiment.tokencache import kept_bodies
 _CHUNK = 2048
 # oneDNN compiles and keeps kernels for each new shape, some 6 MB a length: fewer lengths save memory and time.
 LENGTH_STEP = 8
+# A GPU's step is recorded for each new shape; with 8 texts and more, products of multiples of 128 rows fill its tiles.
+_CUDA_LENGTH_STEP = 16
 _HEAD_SHARE = 0.25  # Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?": 128 of 510
 
 
@@ -72,9 +74,22 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
     return TokenizedTexts(token_ids, full_lengths)
 
 
-def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int) -> dict[str, torch.Tensor]:
-    """Make one batch: `input_ids` and `attention_mask`, int64, shape (texts, longest text up to a multiple of 8)."""
-    longest = -(-max(len(ids) for ids in token_ids) // LENGTH_STEP) * LENGTH_STEP
+def length_step(device: str, max_length: int) -> int:
+    """Return what the lengths of a training's batches are multiples of, so that there are few.
+
+    Parameters
+    ----------
+    device : str
+        cpu, cuda or mps.
+    max_length : int
+        Tokens a text has at most: no batch may become longer than a model that just reads them.
+    """
+    return _CUDA_LENGTH_STEP if device == "cuda" and max_length % _CUDA_LENGTH_STEP == 0 else LENGTH_STEP
+
+
+def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, step: int = LENGTH_STEP) -> dict[str, torch.Tensor]:
+    """Make one batch: `input_ids` and `attention_mask`, int64, shape (texts, longest text up to a multiple of `step`)."""
+    longest = -(-max(len(ids) for ids in token_ids) // step) * step
     input_ids = torch.full((len(token_ids), longest), pad_token_id, dtype=torch.int64)
     attention_mask = torch.zeros((len(token_ids), longest), dtype=torch.int64)
     for row, ids in enumerate(token_ids):

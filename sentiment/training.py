@@ -14,16 +14,17 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch.utils.data import Dataset
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
 
 from sentiment import processes
+from sentiment.asynchronous import AsynchronousTrainer
 from sentiment.batching import FILLER, TrainingOrder
 from sentiment.checkpoints import last_checkpoint
 from sentiment.errors import Interrupted, UserError
 from sentiment.parameters import TrainParameters
 from sentiment.prediction import predict
 from sentiment.runtime import Runtime
-from sentiment.tokens import LENGTH_STEP, TokenizedTexts, pad
+from sentiment.tokens import LENGTH_STEP, TokenizedTexts, length_step, pad
 
 VALIDATION_BATCH = 64
 _CHECKPOINT_EVERY_SECONDS = 300.0
@@ -155,13 +156,14 @@ def fine_tune(
         args=arguments,
         train_dataset=_Dataset(train),
         eval_dataset=_Dataset(validation),
-        data_collator=_Collator(model.config.pad_token_id or 0),
-        compute_loss_func=_loss(settings, train.labels, model.config.num_labels, model.device),
+        data_collator=_Collator(model.config.pad_token_id or 0, length_step(runtime.device, settings.max_length)),
+        compute_loss_func=_loss(settings, train.labels, model.config.num_labels, runtime.device),
         callbacks=[_Epochs(order), _Patience(settings.early_stopping_patience), *callbacks],
     )
     # BERT's forward takes **kwargs, which Trainer mistakes for a loss that is scaled already.
     trainer.model_accepts_loss_kwargs = False
     trainer.prepare_for(order, validation, runtime)
+    trainer.run_on(runtime)
     trainer.remove_callback(PrinterCallback)
     if processes.rank():
         torch.manual_seed(seed + processes.rank())  # dropout of its own; the first process draws as one alone does
@@ -186,9 +188,7 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return -(-examples // batch_size)
 
 
-class _ClassifierTrainer(Trainer):
-    control: TrainerControl
-
+class _ClassifierTrainer(AsynchronousTrainer):
     def prepare_for(self, order: TrainingOrder, validation: Examples, runtime: Runtime) -> None:
         self._order = order
         self._validation = validation
@@ -220,11 +220,11 @@ class _Dataset(Dataset[dict[str, Any]]):
 
 
 class _Collator:
-    def __init__(self, pad_token_id: int) -> None:
-        self._pad_token_id = pad_token_id
+    def __init__(self, pad_token_id: int, step: int) -> None:
+        self._pad_token_id, self._step = pad_token_id, step
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        batch = pad([row["input_ids"] for row in rows], self._pad_token_id)
+        batch = pad([row["input_ids"] for row in rows], self._pad_token_id, self._step)
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
 
@@ -333,24 +333,25 @@ def _arguments(settings: TrainParameters, seed: int, runtime: Runtime, folder: P
         include_num_input_tokens_seen="all",
         report_to="none",
         disable_tqdm=True,
+        accelerator_config={"non_blocking": True},  # from pinned memory to the GPU while the host goes on
     )
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1  # DataParallel would multiply the batch by the number of GPUs
     return arguments
 
 
-def _loss(settings: TrainParameters, labels: npt.NDArray[np.int64], classes: int, device: Any) -> Callable[..., torch.Tensor]:
+def _loss(settings: TrainParameters, labels: npt.NDArray[np.int64], classes: int, device: str) -> Callable[..., torch.Tensor]:
     weights: torch.Tensor | None = None
     if settings.class_weights == "balanced":
         counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-        weights = torch.tensor(len(labels) / (classes * counts), dtype=torch.float32)
+        weights = torch.tensor(len(labels) / (classes * counts), dtype=torch.float32, device=device)
 
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
         # The sum over a micro-batch by the examples of the whole step: accumulation changes nothing.
         total = F.cross_entropy(
             outputs.logits.float(),
             labels,
-            weight=weights.to(outputs.logits.device) if weights is not None else None,
+            weight=weights,
             label_smoothing=settings.label_smoothing,
             reduction="sum",
         )

@@ -1,0 +1,147 @@
+"""What has to be known of a GPU, as a table, as JSON and as text for docs/performance.md.
+
+    python -m benchmarks.gpu                    all parts; what is finished is kept, and not measured again
+    python -m benchmarks.gpu --only a,b,c       throughput, where the time goes, determinism: under 5 minutes on an H100
+    python -m benchmarks.gpu --only d,e         the stages, quality, and the limits: another 5
+    python -m benchmarks.gpu --device cpu       all of it on a small model, to see that it runs
+
+Parts a to c need torch (from 2.11), transformers, accelerate, NumPy, PyArrow, pydantic and PyYAML alone. Part d says
+what it lacks. BERT-base has random weights, which cost the same as trained ones.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers import AutoTokenizer
+
+from benchmarks.gpu import limits, pipeline, repeats, throughput, timeline
+from benchmarks.gpu.setting import FULL, SMALL, Setting, say
+from benchmarks.recipe import save_random_encoder
+from benchmarks.train_throughput import packaged_encoder
+from sentiment.files import write_json
+
+Result = dict[str, Any]
+Unit = tuple[str, Callable[[Setting], Result], Callable[[Result], list[str]]]
+_TITLES = {
+    "a": "Throughput",
+    "b": "Where a step's time goes",
+    "c": "Determinism",
+    "d": "The stages, and quality",
+    "e": "At the limits",
+}
+
+
+def units(setting: Setting) -> dict[str, Unit]:
+    """Return what is measured, by name: the letter of its part, what measures it, what draws it."""
+    found: dict[str, Unit] = {}
+    for size in setting.sizes.batch_sizes:
+        found[f"arms {size}"] = ("a", partial(throughput.compare, size), partial(throughput.lines, size))
+        found[f"stage {size}"] = ("a", partial(throughput.stage, size), partial(throughput.stage_lines, size))
+        found[f"profile {size}"] = ("b", partial(timeline.profile_ways, size), partial(timeline.lines, size))
+    found["repeats"] = ("c", repeats.repeat, repeats.lines)
+    found["stages"] = ("d", pipeline.stages, pipeline.stages_lines)
+    found["quality"] = ("d", pipeline.quality, pipeline.quality_lines)
+    found["limits"] = ("e", limits.limits, limits.lines)
+    return found
+
+
+def measure(setting: Setting, only: set[str], path: Path, conditions: Result) -> Result:
+    """Measure what is asked for and not yet in the file, which is written after each unit."""
+    kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    if kept and kept["conditions"] != conditions:
+        sys.exit(f"error: {path} holds what was measured under other conditions ({_difference(kept['conditions'], conditions)}): name another --json")
+    done: Result = {"conditions": conditions, "date": kept.get("date") or f"{datetime.now(UTC):%Y-%m-%d}", "units": kept.get("units", {})}
+    for name, (part, run, _) in units(setting).items():
+        if part in only and name not in done["units"]:
+            start = time.perf_counter()
+            result = run(setting)
+            done["units"][name] = {"seconds": time.perf_counter() - start, "result": result}
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_json(path, done)
+            say(f"{name}: done in {time.perf_counter() - start:.0f} s")
+    return done
+
+
+def text(setting: Setting, done: Result) -> str:
+    """Write everything up, part by part."""
+    conditions = done["conditions"]
+    where = ", ".join(f"{name} {conditions[name]}" for name in ("torch", "transformers", "python"))
+    lines = [f"{conditions['processor']}, {where}; {done['date']}."]
+    for part, title in _TITLES.items():
+        drawn = [draw(done["units"][name]["result"]) for name, (of, _, draw) in units(setting).items() if of == part and name in done["units"]]
+        if drawn:
+            lines += ["", f"#### {title}", *(line for piece in drawn for line in ("", *piece))]
+    return "\n".join(lines) + "\n"
+
+
+def _difference(before: Result, now: Result) -> str:
+    return "; ".join(f"{name}: {before.get(name)} there, {now.get(name)} here" for name in now if before.get(name) != now.get(name))
+
+
+def _conditions(device: str, reviews: Path) -> Result:
+    gpu = device == "cuda"
+    return {
+        "device": device,
+        "processor": torch.cuda.get_device_name() if gpu else platform.processor() or platform.machine(),
+        "memory_mib": round(torch.cuda.get_device_properties(0).total_memory / 2**20) if gpu else None,
+        "cuda": torch.version.cuda if gpu else None,
+        "torch": torch.__version__,
+        "transformers": transformers.__version__,
+        "python": platform.python_version(),
+        "reviews": reviews.name,
+    }
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("--only", default=",".join(_TITLES), help=f"parts: {', '.join(f'{part} ({title})' for part, title in _TITLES.items())}")
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    parser.add_argument("--model", type=Path, default=packaged_encoder(), help="folder with a tokenizer (default: the packaged encoder's)")
+    parser.add_argument("--reviews", type=Path, default=Path("data/reviews.jsonl"), help="parquet or jsonl with text and label, some thousands")
+    parser.add_argument("--encoder", type=Path, help="folder of a pretrained encoder for part d (default: the packaged one)")
+    parser.add_argument("--json", type=Path, help="default: benchmarks/results/gpu.json, on a CPU gpu_cpu.json")
+    parser.add_argument("--text", type=Path, help="also write the text to a file")
+    options = parser.parse_args()
+    options.parts = set(options.only.split(","))
+    if unknown := options.parts - set(_TITLES):
+        parser.error(f"--only {options.only}: no part {', '.join(sorted(unknown))}; there are {', '.join(_TITLES)}")
+    if options.device == "cuda" and not torch.cuda.is_available():
+        parser.error("there is no GPU here: --device cpu runs everything on a small model")
+    for name in ("model", "reviews", "encoder"):
+        value = getattr(options, name)
+        if value is not None and not value.exists():
+            parser.error(f"--{name} {value}: not found")
+    options.json = options.json or Path("benchmarks/results") / ("gpu.json" if options.device == "cuda" else "gpu_cpu.json")
+    return options
+
+
+def main() -> None:
+    """Measure, write and print."""
+    options = _options()
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+    sizes = FULL if options.device == "cuda" else SMALL
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / "model"
+        save_random_encoder(dict(sizes.config), AutoTokenizer.from_pretrained(options.model), model)
+        setting = Setting(options.device, model, options.reviews, sizes, options.encoder, Path(folder))
+        done = measure(setting, options.parts, options.json, _conditions(options.device, options.reviews))
+        drawn = text(setting, done)
+    if options.text:
+        options.text.write_text(drawn, encoding="utf-8")
+    print(f"{drawn}\n{options.json}")
+
+
+if __name__ == "__main__":
+    main()
