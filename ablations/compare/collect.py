@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 
 from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
 from ablations.compare.family import Refusal
-from ablations.repository import Reference, dependencies, git, head, lock, outputs, references, show_file, unfinished
+from ablations.repository import dependencies, git, head, lock, outputs, show_file, unfinished
+from sentiment.use.experiment_refs import Reference, references
 from sentiment.core import paths
 from sentiment.core.code_dependencies import is_code
 from sentiment.data.paths import SPLIT_METRICS

@@ -10,7 +10,8 @@ from typing import Any
 import yaml
 
 from ablations.plan.points import Point, recipe
-from ablations.repository import Reference, dependencies, git, lock, outputs, parse_lock, references, show_file
+from ablations.repository import dependencies, git, lock, outputs, parse_lock, show_file
+from sentiment.use.experiment_refs import Reference, references
 from sentiment.core import paths
 from sentiment.core.code_dependencies import code_hashes, file_hash
 from sentiment.evaluation.paths import EVAL_METRICS

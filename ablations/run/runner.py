@@ -13,7 +13,8 @@ from filelock import FileLock, Timeout
 from ablations.plan.plan_file import Ablations, load_ablations
 from ablations.plan.points import Point, make_points, set_options
 from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
-from ablations.repository import QueueEntry, Reference, dvc, environment, head, references, show_file, unfinished
+from ablations.repository import QueueEntry, dvc, environment, head, show_file, unfinished
+from sentiment.use.experiment_refs import Reference, references
 from ablations.run import orphans
 from sentiment.core import paths
 from sentiment.settings.schema import Parameters, flatten, load_parameters, parse_parameters
