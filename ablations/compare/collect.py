@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
 from ablations.compare.family import Refusal
 from ablations.repository import dependencies, git, head, lock, outputs, show_file, unfinished
-from sentiment.use.experiment_refs import Reference, references
 from sentiment.core import paths
 from sentiment.core.code_dependencies import is_code
 from sentiment.data.paths import SPLIT_METRICS
@@ -20,6 +19,7 @@ from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.experiment_refs import Reference, references
 
 _PREDICTIONS = "predictions.parquet"
 _STATES = {"queued": "is still waiting in the queue", "running": "is still running", "failed": "failed"}
@@ -131,7 +131,7 @@ class _Files:
         try:
             content = self._system.read_bytes(path)
         except (OSError, DvcException, DataIndexDirError):
-            raise _Unreadable(f"{path} is neither in the cache nor on a remote: `dvc exp pull origin {self._name}` fetches it") from None
+            raise _Unreadable(f"{path} is neither in the cache nor on a remote: `python -m sentiment receive {self._name}` fetches it") from None
         return bytes(content)
 
 

@@ -11,13 +11,13 @@ import yaml
 
 from ablations.plan.points import Point, recipe
 from ablations.repository import dependencies, git, lock, outputs, parse_lock, show_file
-from sentiment.use.experiment_refs import Reference, references
 from sentiment.core import paths
 from sentiment.core.code_dependencies import code_hashes, file_hash
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.experiment_refs import Reference, references
 
 _TRAINING = ("train", "eval")
 _DATA = ("prepare", "split")

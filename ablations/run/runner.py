@@ -14,12 +14,12 @@ from ablations.plan.plan_file import Ablations, load_ablations
 from ablations.plan.points import Point, make_points, set_options
 from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
 from ablations.repository import QueueEntry, dvc, environment, head, show_file, unfinished
-from sentiment.use.experiment_refs import Reference, references
 from ablations.run import orphans
 from sentiment.core import paths
 from sentiment.settings.schema import Parameters, flatten, load_parameters, parse_parameters
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
+from sentiment.use.experiment_refs import Reference, references
 
 _FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
