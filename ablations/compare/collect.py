@@ -19,7 +19,7 @@ from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
-from sentiment.use.experiment_refs import Reference, references
+from sentiment.use.experiment_refs import ExperimentReference, references
 
 _PREDICTIONS = "predictions.parquet"
 _STATES = {"queued": "is still waiting in the queue", "running": "is still running", "failed": "failed"}
@@ -85,7 +85,7 @@ def identity(stages: Mapping[str, Any], metrics: Mapping[str, Any]) -> Identity:
     )
 
 
-def _read(reference: Reference) -> Experiment:
+def _read(reference: ExperimentReference) -> Experiment:
     revision = reference.revision
     stages = lock(revision)
     if missing := [stage for stage in ("prepare", "split", "train", "eval") if stage not in stages]:
@@ -118,7 +118,7 @@ def _read(reference: Reference) -> Experiment:
 class _Files:
     """Files of an experiment's cached outputs, from the cache or a remote, without a checkout."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: ExperimentReference) -> None:
         from dvc.api import DVCFileSystem  # half a second: not for those who only plan
 
         self._name = reference.name

@@ -17,7 +17,7 @@ from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
-from sentiment.use.experiment_refs import Reference, references
+from sentiment.use.experiment_refs import ExperimentReference, references
 
 _TRAINING = ("train", "eval")
 _DATA = ("prepare", "split")
@@ -37,13 +37,13 @@ class Survey:
 
     Attributes
     ----------
-    done : mapping of str to Reference
+    done : mapping of str to ExperimentReference
         Points by name, with the experiment that stands for each.
     machines : mapping of str to Machine
         Of what is done.
     """
 
-    done: Mapping[str, Reference]
+    done: Mapping[str, ExperimentReference]
     machines: Mapping[str, Machine]
 
 
@@ -66,7 +66,7 @@ def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> 
     """
     wanted = {(recipe(point.parameters), point.seed): point for point in points}
     current = _Current(str(points[0].parameters["prepare.source"]) if other_data else None)
-    done: dict[str, Reference] = {}
+    done: dict[str, ExperimentReference] = {}
     machines: dict[str, Machine] = {}
     found = sorted(references(), key=lambda reference: (reference.baseline != baseline, reference.name))
     for reference in found:

@@ -19,7 +19,7 @@ from sentiment.core import paths
 from sentiment.settings.schema import Parameters, flatten, load_parameters, parse_parameters
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
-from sentiment.use.experiment_refs import Reference, references
+from sentiment.use.experiment_refs import ExperimentReference, references
 
 _FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
@@ -267,7 +267,7 @@ class _Runner:
         precision_is_open = asked == "auto"
         return machine.threads == self._machine.threads and (not precision_is_open or machine.precision == self._machine.precision)
 
-    def _rename(self, reference: Reference, taken: set[str]) -> None:
+    def _rename(self, reference: ExperimentReference, taken: set[str]) -> None:
         """Free the name of an experiment that was made otherwise; its result stays."""
         count = 1
         while (new := f"{reference.name}-before{count}") in taken:

@@ -20,7 +20,7 @@ from dvc_data.hashfile.tree import Tree
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.commands import run_dvc, run_git
-from sentiment.use.experiment_refs import Reference, references, references_of
+from sentiment.use.experiment_refs import ExperimentReference, references, references_of
 
 _CONFIG = Path(".dvc/config")
 _SHOWN_NAMES = 8
@@ -168,7 +168,7 @@ def _check_places(repo: Repo, places: Places) -> str:
     return str(storage)
 
 
-def _choose(names: Iterable[str], there: list[Reference], where: str, advice: str) -> list[Reference]:
+def _choose(names: Iterable[str], there: list[ExperimentReference], where: str, advice: str) -> list[ExperimentReference]:
     """Find experiments by name; of several with one name the one that departs from HEAD."""
     head = run_git("rev-parse", "HEAD").strip()
     chosen = []
@@ -232,7 +232,7 @@ def _asking(storage: str, action: Callable[[], Any]) -> Any:
         raise UserError(f"the storage {storage} cannot be used: {' '.join(str(error).split()) or type(error).__name__}") from None
 
 
-def _apply(reference: Reference) -> None:
+def _apply(reference: ExperimentReference) -> None:
     before = _CONFIG.read_bytes()
     run_dvc("exp", "apply", reference.revision)
     if _CONFIG.read_bytes() != before:  # an older experiment's lacks the storage
