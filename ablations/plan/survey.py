@@ -13,12 +13,13 @@ from ablations.plan.points import Point, recipe
 from ablations.repository import Reference, dependencies, git, lock, outputs, parse_lock, references, show_file
 from sentiment.core import paths
 from sentiment.core.code_dependencies import code_hashes, file_hash
+from sentiment.data.paths import CHALLENGE
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
 
-_TRAINING = ("train", "eval")
+_TRAINING = ("reference", "train", "eval")
 _DATA = ("prepare", "split")
 
 
@@ -124,7 +125,7 @@ class _Current:
         checked = _TRAINING if source is None else (*_DATA, *_TRAINING)
         self._commands = {stage: _as_list(stages[stage]["cmd"]) for stage in checked if stage in stages}
         self._code = {stage: code_hashes(stage) for stage in self._commands}
-        self._source = {source: _hash_of_source(Path(source))} if source is not None else {}
+        self._source = {source: _hash_of_source(Path(source)), str(CHALLENGE): file_hash(CHALLENGE)} if source is not None else {}
         locked = Path("dvc.lock")
         self._split = outputs(parse_lock(locked.read_text(encoding="utf-8")), "split").get(str(paths.SPLIT)) if locked.exists() else None
 
