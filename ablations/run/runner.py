@@ -13,12 +13,13 @@ from ablations.plan.baseline import committed_parameters
 from ablations.plan.plan_file import Ablations, load_ablations
 from ablations.plan.points import Point, make_points, set_options
 from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
-from ablations.repository import QueueEntry, Reference, dvc, head, references, unfinished
+from ablations.repository import QueueEntry, dvc, head, unfinished
 from ablations.run import orphans
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
 from sentiment.settings.schema import flatten
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
+from sentiment.use.experiment_refs import ExperimentReference, references
 
 _FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
@@ -177,7 +178,7 @@ class _Runner:
         precision_is_open = asked == "auto"
         return machine.threads == self._machine.threads and (not precision_is_open or machine.precision == self._machine.precision)
 
-    def _rename(self, reference: Reference, taken: set[str]) -> None:
+    def _rename(self, reference: ExperimentReference, taken: set[str]) -> None:
         """Free the name of an experiment that was made otherwise; its result stays."""
         count = 1
         while (new := f"{reference.name}-before{count}") in taken:
