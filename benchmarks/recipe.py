@@ -19,12 +19,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface
 from transformers.utils import logging
 
-from sentiment.attention import training_attention
-from sentiment.batching import TrainingOrder
-from sentiment.dropout import use_fast_dropout
-from sentiment.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
-from sentiment.runtime import Runtime, be_deterministic, has_bf16, keep_freed_memory
-from sentiment.tokens import TokenizedTexts, length_step, pad
+from sentiment.model.attention import training_attention
+from sentiment.model.dropout import use_fast_dropout
+from sentiment.model.runtime import Runtime, be_deterministic, has_bf16, keep_freed_memory
+from sentiment.model.tokens import TokenizedTexts, length_step, pad
+from sentiment.training.data_order import TrainingOrder
+from sentiment.training.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
 
 CLASSES = 2
 BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}
@@ -45,21 +45,21 @@ class Recipe:
     pad_to_maximum : bool
         Every text is padded to the maximum length.
     attention : str
-        project (what `sentiment.attention` chooses), sdpa or eager, or masked: sdpa with a mask that the host does not look at.
+        project (what `sentiment.model.attention` chooses), sdpa or eager, or masked: sdpa with a mask that the host does not look at.
     fast_dropout : bool
-        Dropout masks from `sentiment.dropout`; only on a CPU.
+        Dropout masks from `sentiment.model.dropout`; only on a CPU.
     allocator : bool
-        Keep freed memory (`sentiment.runtime.keep_freed_memory`).
+        Keep freed memory (`sentiment.model.runtime.keep_freed_memory`).
     fused_optimizer : bool
         One kernel for AdamW's update; else one a group of tensors.
     compiled : bool
         `torch.compile` with dynamic shapes: of the whole model on a CPU, of the encoder's layers on a GPU.
     graphs : bool
-        Whole steps recorded and replayed (`sentiment.graphs`); only on a GPU.
+        Whole steps recorded and replayed (`sentiment.training.graphs`); only on a GPU.
     reads_each_step : bool
         Loss and gradient norm are read at each step, which waits for a GPU; else after the epoch.
     determinism : str or None
-        strict or loose, as `sentiment.runtime.be_deterministic` takes it; None for torch's defaults. Only on a GPU.
+        strict or loose, as `sentiment.model.runtime.be_deterministic` takes it; None for torch's defaults. Only on a GPU.
     """
 
     bf16: bool = True
@@ -194,7 +194,7 @@ class Training:
         torch.manual_seed(seed)
         if device == "cuda" and recipe.determinism is not None:
             be_deterministic(device, recipe.determinism)
-            torch.set_float32_matmul_precision("high")  # as sentiment.runtime sets it
+            torch.set_float32_matmul_precision("high")  # as sentiment.model.runtime sets it
         precision = "bf16" if recipe.bf16 and has_bf16(device) else "fp32"
         self.runtime = Runtime(device, precision, torch.get_num_threads())
         self._recipe, self._batch_size, self._max_length, self._seed = recipe, batch_size, max_length, seed

@@ -33,7 +33,7 @@ import transformers
 from transformers import AutoTokenizer
 
 from benchmarks.recipe import ARMS, BERT_BASE, CLASSES, GPU_ARMS, Recipe, Sample, Training, arms_on, read_reviews, save_random_encoder, training_flops
-from sentiment.tokens import LENGTH_STEP, TokenizedTexts, tokenize
+from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, tokenize
 
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
 _SEED = 0

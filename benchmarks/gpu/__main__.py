@@ -30,7 +30,7 @@ from benchmarks.gpu import limits, pipeline, repeats, throughput, timeline
 from benchmarks.gpu.setting import FULL, SMALL, Setting, say
 from benchmarks.recipe import save_random_encoder
 from benchmarks.train_throughput import packaged_encoder
-from sentiment.files import write_json
+from sentiment.core.files import write_json
 
 Result = dict[str, Any]
 Unit = tuple[str, Callable[[Setting], Result], Callable[[Result], list[str]]]

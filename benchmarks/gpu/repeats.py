@@ -13,8 +13,8 @@ _EPOCHS = 2
 
 def repeat(setting: Setting) -> dict[str, Any]:
     """Train twice in each way, loosely twice, and once with an interruption; return all digests."""
-    steps = STEPS if setting.device == "cuda" else STEPS[:1]
-    plans = [(f"{step}, {determinism}, {which}", step, determinism) for step in steps for determinism in ("strict", "loose") for which in "ab"]
+    steps, ways = (STEPS, ("strict", "loose")) if setting.device == "cuda" else (STEPS[:1], ("strict",))
+    plans = [(f"{step}, {determinism}, {which}", step, determinism) for step in steps for determinism in ways for which in "ab"]
     plans += [(f"{step}, strict, resumed", step, "strict") for step in steps]
     say(f"determinism: {len(plans)} trainings")
     with ThreadPoolExecutor(_TOGETHER if setting.device == "cuda" else 1) as pool:

@@ -41,7 +41,7 @@ class Sizes:
 
 
 FULL = Sizes(BERT_BASE, 512, (32, 8), 50, 3, 3200)
-SMALL = Sizes(_SMALL, 64, (4, 2), 4, 1, 24)
+SMALL = Sizes(_SMALL, 64, (4,), 4, 1, 32)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ def compare(batch_size: int, setting: Setting) -> dict[str, Any]:
         batch_size=batch_size,
         steps=sizes.steps,
         pairs=sizes.rounds,
-        arms=[name for name in arms_on(setting.device) if setting.device == "cuda" or name != "with compile"],
+        arms=list(arms_on(setting.device)) if setting.device == "cuda" else ["tutorial", "project"],
         precision="auto",
         device=setting.device,
     )

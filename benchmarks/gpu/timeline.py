@@ -20,7 +20,7 @@ from transformers import AutoTokenizer
 
 from benchmarks.gpu.setting import Setting, last_line, run_module, say
 from benchmarks.recipe import GPU_PROJECT, Sample, Training, read_reviews
-from sentiment.tokens import tokenize
+from sentiment.model.tokens import tokenize
 
 _WAYS = {"compiled": GPU_PROJECT, "graph": replace(GPU_PROJECT, compiled=False), "eager": replace(GPU_PROJECT, compiled=False, graphs=False)}
 _STEPS, _SMALL_STEPS = 12, 2

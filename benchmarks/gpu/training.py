@@ -1,4 +1,4 @@
-"""One training by `sentiment.training.fine_tune` in a process of its own: its time an epoch and a digest of its bits.
+"""One training by `sentiment.training.fine_tuning.fine_tune` in a process of its own: its time an epoch and a digest of its bits.
 
 Run by the other parts as ``python -m benchmarks.gpu.training JOB``, where JOB is JSON.
 """
@@ -20,12 +20,13 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from benchmarks.gpu.setting import Setting, last_line, run_module
 from benchmarks.recipe import read_reviews
-from sentiment.encoders import find_encoder, load_classifier, load_tokenizer
-from sentiment.errors import Interrupted, UserError
-from sentiment.parameters import TrainParameters
-from sentiment.runtime import start_runtime
-from sentiment.tokens import TokenizedTexts, tokenize
-from sentiment.training import Examples, Outcome, fine_tune
+from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.runtime import start_runtime
+from sentiment.model.tokens import TokenizedTexts, tokenize
+from sentiment.terminal.errors import Interrupted, UserError
+from sentiment.training.fine_tuning import fine_tune
+from sentiment.training.history import Examples, Outcome
+from sentiment.training.parameters import TrainParameters
 
 NAMES = ["negative", "positive"]
 _VALIDATION = 64

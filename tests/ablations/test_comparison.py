@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from ablations.comparison import Comparison, TestBench, Verdict, decide, needed
+from ablations.compare.comparison import Comparison, TestBench
+from ablations.compare.verdict import Verdict, decide_verdict, needed
 
 PAIRS = [("a1", "a0"), ("a2", "a1"), ("a3", "a0"), ("a4", "a0")]
 
@@ -62,7 +63,7 @@ def test_twice_the_detectable_effect_is_called_better() -> None:
     ],
 )
 def test_decide(interval: tuple[float, float], seeds: int, verdict: Verdict) -> None:
-    assert decide(interval, 0.01, seeds) is verdict
+    assert decide_verdict(interval, 0.01, seeds) is verdict
 
 
 def test_an_interval_and_its_corrected_p_value_agree() -> None:

@@ -1,0 +1,73 @@
+"""Errors a user can cause, and the one place where they become a line on the terminal."""
+
+import os
+import sys
+from collections.abc import Callable
+
+_SHOWN = 100  # characters
+
+
+class UserError(Exception):
+    """Something a user can put right: what is wrong, where, and what to do, in one line."""
+
+
+class Interrupted(Exception):
+    """The user (or the system) asked the process to stop; the message says how to go on."""
+
+
+def shown(value: object) -> str:
+    """Return a value as an error shows it: its `repr`, cut where it is long."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 4 :]}"
+
+
+def error_line(output: str) -> str:
+    """Return the line of a failed command's output that says why it failed.
+
+    Parameters
+    ----------
+    output : str
+        What it printed. Git and DVC mark the line with ``ERROR:``, ``fatal:`` or ``error:``; DVC ends with
+        where to ask for help.
+
+    Returns
+    -------
+    str
+        The last marked line, else the last one, else ``no message``.
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    marked = [line for line in lines if line.lower().startswith(("error:", "fatal:"))]
+    return (marked or lines or ["no message"])[-1]
+
+
+def run_main(main: Callable[[], None]) -> None:
+    """Run a program's `main` and end the process with one line where a user caused the error.
+
+    Parameters
+    ----------
+    main : callable
+        Takes nothing. A `UserError` or an `OSError` it raises ends the process with status 1,
+        an interruption with status 130; with ``DEBUG=1`` the traceback is shown instead.
+        Anything else is a defect of this project and keeps its traceback.
+    """
+    if os.environ.get("DEBUG") == "1":
+        main()
+        return
+    try:
+        main()
+    except UserError as error:
+        _end(f"error: {error}", status=1, all_say_it=True)
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        _end(f"error: {error.strerror or error}{where}", status=1)
+    except Interrupted as error:
+        _end(f"stopped: {error}", status=130, all_say_it=True)
+    except KeyboardInterrupt:
+        _end("stopped: nothing was written", status=130)
+
+
+def _end(line: str, status: int, all_say_it: bool = False) -> None:
+    sys.stdout.flush()
+    if not (all_say_it and os.environ.get("RANK", "0") != "0"):  # of several processes the first one speaks
+        print(" ".join(line.split()), file=sys.stderr, flush=True)
+    sys.exit(status)
