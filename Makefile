@@ -9,7 +9,7 @@ IMDB_SOURCE ?= stanfordnlp/imdb --revision e6281661ce1c48d982bc483cf8a173c1bbeb5
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb test lint show plots watch clean
+.PHONY: help run ablations report imdb test lint show plots watch gpu-check clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -40,6 +40,9 @@ plots: $(READY) ## curves of this run as one page that needs no network
 
 watch: $(READY) ## SwanLab's curves in the browser (Ctrl-C ends it)
 	@python -m sentiment watch
+
+gpu-check: $(READY) ## what has to be known of the GPU here: speed, where the time goes, determinism, the stages
+	python -m benchmarks.gpu
 
 test: $(READY_DEV) ## all tests
 	python -m pytest

@@ -104,12 +104,16 @@ def _conditions(device: str, reviews: Path) -> Result:
     }
 
 
+def _reviews() -> Path:
+    return next((path for path in sorted(Path("data/imdb").glob("train*.parquet"))), Path("data/reviews.jsonl"))
+
+
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--only", default=",".join(_TITLES), help=f"parts: {', '.join(f'{part} ({title})' for part, title in _TITLES.items())}")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
     parser.add_argument("--model", type=Path, default=packaged_encoder(), help="folder with a tokenizer (default: the packaged encoder's)")
-    parser.add_argument("--reviews", type=Path, default=Path("data/reviews.jsonl"), help="parquet or jsonl with text and label, some thousands")
+    parser.add_argument("--reviews", type=Path, default=_reviews(), help="parquet or jsonl with text and label (default: IMDB where fetched)")
     parser.add_argument("--encoder", type=Path, help="folder of a pretrained encoder for part d (default: the packaged one)")
     parser.add_argument("--json", type=Path, help="default: benchmarks/results/gpu.json, on a CPU gpu_cpu.json")
     parser.add_argument("--text", type=Path, help="also write the text to a file")

@@ -116,14 +116,15 @@ def train(job: Job) -> dict[str, Any]:
     encoder = find_encoder(job.model, None)
     tokenizer = load_tokenizer(encoder)
     texts, labels = read_reviews(Path(job.reviews))
-    rows = np.random.default_rng(0).permutation(len(texts))[: job.rows + _VALIDATION]
+    count = min(job.rows, len(texts) - _VALIDATION)
+    rows = np.random.default_rng(0).permutation(len(texts))[: count + _VALIDATION]
     tokens = tokenize(tokenizer, [texts[row] for row in rows], settings.max_length, settings.truncation)
     every = Examples(tokens, labels[rows])
     clock = _Clock(job.stop_after)
     outcome = fine_tune(
         lambda: load_classifier(encoder, NAMES, runtime.device),
-        _part(every, 0, job.rows),
-        _part(every, job.rows, len(rows)),
+        _part(every, 0, count),
+        _part(every, count, len(rows)),
         settings,
         _SEED,
         runtime,
@@ -134,7 +135,7 @@ def train(job: Job) -> dict[str, Any]:
         "digest": digest(outcome),
         "epoch_seconds": clock.seconds,
         "first_step_seconds": clock.first_step,
-        "examples": job.rows,
+        "examples": count,
         "steps": len(outcome.steps),
         "train_loss": outcome.train_loss,
         "eval_loss": outcome.validations[-1].loss,

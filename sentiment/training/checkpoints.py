@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sentiment.core.code_dependencies import code_files
 from sentiment.core.files import remove
 from sentiment.core.paths import main_root
 from sentiment.terminal.errors import UserError
@@ -32,6 +31,8 @@ def fingerprint(stage: str, inputs: list[Path], settings: dict[str, Any]) -> str
     str
         16 hexadecimal digits.
     """
+    from sentiment.core.code_dependencies import code_files  # here, so that a training without a stage needs no package for it
+
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for path in [*code_files(stage), *inputs]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())

@@ -58,9 +58,7 @@ class GraphedStep:
         return tuple(output.clone() for output in outputs)  # the next graph may use their memory
 
     def _record(self, inputs: Inputs) -> tuple[torch.cuda.CUDAGraph, Inputs, Outputs]:
-        places = {name: torch.empty_like(tensor, device="cuda") for name, tensor in inputs.items()}
-        for name, tensor in inputs.items():
-            places[name].copy_(tensor)
+        places = {name: tensor.clone() for name, tensor in inputs.items()}
         graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):  # other threads may use the GPU
             outputs = self._step(places)
@@ -81,7 +79,7 @@ class DeviceRates:
 
     def __init__(self, optimizer: torch.optim.Optimizer) -> None:
         self._optimizer = optimizer
-        self._rates = [torch.zeros((), device="cuda") for _ in optimizer.param_groups]
+        self._rates = [torch.zeros((), device=group["params"][0].device) for group in optimizer.param_groups]
 
     def refresh(self) -> None:
         """Bring the rates of this step to the GPU; outside of what is recorded."""
@@ -94,7 +92,7 @@ class DeviceRates:
         groups = self._optimizer.param_groups
         kept = [{name: group.get(name) for name in ("lr", "capturable")} for group in groups]
         for group, rate in zip(groups, self._rates, strict=True):
-            group.update(lr=rate, capturable=group["capturable"] or torch.cuda.is_current_stream_capturing())
+            group.update(lr=rate, capturable=group["capturable"] or (rate.is_cuda and torch.cuda.is_current_stream_capturing()))
         try:
             yield
         finally:
