@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from ablations.configuration import FILE
-from sentiment.errors import run_main
+from ablations.plan.plan_file import FILE
+from sentiment.terminal.errors import run_main
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -30,15 +30,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     # Each command imports its own part: listing a plan needs no matplotlib.
     if given.command == "run":
-        from ablations.runner import run as run_plan
+        from ablations.run.runner import run as run_plan
 
         run_plan(given.plan, given.jobs, given.dry_run)
     elif given.command == "stop":
-        from ablations.runner import stop
+        from ablations.run.runner import stop
 
         stop()
     else:
-        from ablations.report import write_report
+        from ablations.report.report import write_report
 
         write_report(given.plan)
 

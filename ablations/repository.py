@@ -1,6 +1,5 @@
 """Git and DVC, asked through their command lines."""
 
-import hashlib
 import json
 import os
 import re
@@ -15,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from sentiment.errors import UserError
+from sentiment.terminal.errors import UserError
 
 _REFERENCE = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38,62})/(.+)")
 _TRIES, _PAUSE_SECONDS = 8, 1.5
@@ -41,7 +40,7 @@ class Reference:
 
 
 @dataclass(frozen=True)
-class Row:
+class QueueEntry:
     """An experiment of DVC's queue that has not ended in success.
 
     Attributes
@@ -155,7 +154,7 @@ def show_file(revision: str, path: Path | str) -> str | None:
     return None if done.returncode else done.stdout.decode("utf-8", errors="replace")
 
 
-def unfinished(revision: str) -> list[Row]:
+def unfinished(revision: str) -> list[QueueEntry]:
     """List the queued, running and failed experiments that depart from a commit.
 
     Parameters
@@ -165,7 +164,7 @@ def unfinished(revision: str) -> list[Row]:
 
     Returns
     -------
-    list of Row
+    list of QueueEntry
 
     Raises
     ------
@@ -184,7 +183,7 @@ def unfinished(revision: str) -> list[Row]:
     return parse_rows(shown)
 
 
-def parse_rows(shown: Sequence[Mapping[str, Any]]) -> list[Row]:
+def parse_rows(shown: Sequence[Mapping[str, Any]]) -> list[QueueEntry]:
     """Read the rows that have not ended in success from the output of ``dvc exp show --json``."""
     rows = []
     for commit in shown:
@@ -197,7 +196,7 @@ def parse_rows(shown: Sequence[Mapping[str, Any]]) -> list[Row]:
             if state == "success":
                 continue
             rows.append(
-                Row(
+                QueueEntry(
                     name=str(experiment.get("name") or task[:7]),
                     state=str(state).lower(),
                     task=str(task),
@@ -230,11 +229,6 @@ def outputs(stages: Mapping[str, Any], stage: str) -> dict[str, str]:
 def dependencies(stages: Mapping[str, Any], stage: str) -> dict[str, str]:
     """Return the hashes of a stage's dependencies, by path."""
     return {dep["path"]: str(dep.get("md5", "")) for dep in stages.get(stage, {}).get("deps", [])}
-
-
-def file_hash(path: Path) -> str:
-    """Return a file's MD5, which is DVC's name for its content."""
-    return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest()
 
 
 def _last_line(text: str) -> str:

@@ -26,9 +26,9 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from sentiment.console import progress_bar, say
-from sentiment.errors import Interrupted, UserError, run_main
-from sentiment.files import read_json, write_json
+from sentiment.core.files import read_json, write_json
+from sentiment.terminal.errors import Interrupted, UserError, run_main
+from sentiment.terminal.progress import progress_bar, say
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks/results/data_scale.json"

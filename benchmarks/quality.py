@@ -2,7 +2,7 @@
 
     python -m benchmarks.quality --reviews imdb/train.parquet
 
-The project's side is `sentiment.training.fine_tune` itself. What is finished is kept in the JSON file and not
+The project's side is `sentiment.training.fine_tuning.fine_tune` itself. What is finished is kept in the JSON file and not
 run again: the benchmark can be interrupted.
 """
 
@@ -18,13 +18,13 @@ import numpy as np
 import yaml
 
 from benchmarks.recipe import TUTORIAL, Sample, Training, read_reviews
-from sentiment.encoders import find_encoder, load_classifier, load_tokenizer
-from sentiment.files import read_json, write_json
-from sentiment.parameters import TrainParameters
-from sentiment.prediction import Predictions, predict
-from sentiment.runtime import start_runtime
-from sentiment.tokens import tokenize
-from sentiment.training import VALIDATION_BATCH, Examples, fine_tune, steps_per_epoch
+from sentiment.core.files import read_json, write_json
+from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.prediction import Predictions, predict
+from sentiment.model.runtime import start_runtime
+from sentiment.model.tokens import tokenize
+from sentiment.training.fine_tuning import VALIDATION_BATCH, Examples, fine_tune, steps_per_epoch
+from sentiment.training.parameters import TrainParameters
 
 _DRAW = 0
 NAMES = ["negative", "positive"]

@@ -17,11 +17,11 @@ import torch.nn.functional as F
 from transformers import AutoConfig, AutoModelForSequenceClassification, get_linear_schedule_with_warmup
 from transformers.utils import logging
 
-from sentiment.attention import training_attention
-from sentiment.batching import TrainingOrder
-from sentiment.dropout import use_fast_dropout
-from sentiment.runtime import Runtime, has_bf16, keep_freed_memory
-from sentiment.tokens import TokenizedTexts, pad
+from sentiment.model.attention import training_attention
+from sentiment.model.dropout import use_fast_dropout
+from sentiment.model.runtime import Runtime, has_bf16, keep_freed_memory
+from sentiment.model.tokens import TokenizedTexts, pad
+from sentiment.training.data_order import TrainingOrder
 
 CLASSES = 2
 _WEIGHT_DECAY, _MAX_GRAD_NORM = 0.01, 1.0
@@ -40,11 +40,11 @@ class Recipe:
     pad_to_maximum : bool
         Every text is padded to the maximum length.
     attention : str
-        project (what `sentiment.attention` chooses), sdpa or eager.
+        project (what `sentiment.model.attention` chooses), sdpa or eager.
     fast_dropout : bool
-        Dropout masks from `sentiment.dropout`; only on a CPU.
+        Dropout masks from `sentiment.model.dropout`; only on a CPU.
     allocator : bool
-        Keep freed memory (`sentiment.runtime.keep_freed_memory`).
+        Keep freed memory (`sentiment.model.runtime.keep_freed_memory`).
     fused_optimizer : bool
         One kernel for AdamW's update; else one a group of tensors.
     compiled : bool
@@ -151,7 +151,7 @@ class Training:
             keep_freed_memory()
         torch.manual_seed(seed)
         if device == "cuda" and recipe != TUTORIAL:
-            torch.set_float32_matmul_precision("high")  # as sentiment.runtime sets it
+            torch.set_float32_matmul_precision("high")  # as sentiment.model.runtime sets it
         precision = "bf16" if recipe.bf16 and has_bf16(device) else "fp32"
         self.runtime = Runtime(device, precision, torch.get_num_threads())
         self._recipe, self._batch_size, self._max_length, self._seed = recipe, batch_size, max_length, seed

@@ -32,7 +32,7 @@ import transformers
 from transformers import AutoTokenizer
 
 from benchmarks.recipe import ARMS, CLASSES, Recipe, Sample, Training, read_reviews, save_random_encoder, training_flops
-from sentiment.tokens import LENGTH_STEP, TokenizedTexts, tokenize
+from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, tokenize
 
 BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}

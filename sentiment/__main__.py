@@ -8,34 +8,34 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
-from sentiment.errors import run_main
+from sentiment.terminal.errors import run_main
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    from sentiment.console import say
-    from sentiment.fetch import Request, fetch
+    from sentiment.cli.fetch import Request, fetch
+    from sentiment.terminal.progress import say
 
     folder = fetch(Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir))
     say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S prepare.source={folder}")
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from sentiment.show import read_experiments, render, where_to_look
-    from sentiment.tracking import has_run
+    from sentiment.cli.show import read_experiments, render_table, where_to_look
+    from sentiment.tracking.tracker import has_run
 
-    print(render(read_experiments(arguments.all)))
+    print(render_table(read_experiments(arguments.all)))
     print()
     print(where_to_look(has_run()))
 
 
 def _watch(arguments: argparse.Namespace) -> None:
-    from sentiment.tracking import watch
+    from sentiment.tracking.tracker import watch
 
     watch(arguments.host, arguments.port)
 
 
 def _parameters(_: argparse.Namespace) -> None:
-    from sentiment.parametertable import parameter_table
+    from sentiment.settings.readme_table import parameter_table
 
     print(parameter_table())
 

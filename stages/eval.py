@@ -1,50 +1,59 @@
 """Stage 4, eval: test the classifier, draw its figures, write its report.
 
-Reads   models/classifier, data/split, reports/train/ (curves), data/challenge.jsonl
+Reads   models/classifier, data/split, reports/train/ (curves), reports/reference/ (the simpler method's answers)
 Writes  reports/eval/ (report.md, figures, predictions.parquet, curves, classes.json, slices.json,
         mistakes.json, label_issues.json), reports/eval.json
 Run     python -m stages.eval           (or: dvc repro)
 """
 
 from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from sentiment import paths, reference
-from sentiment.challenge import CLASS_NAMES, PHENOMENON, read_challenge
-from sentiment.classifier import Classifier
-from sentiment.classnames import read_class_names
-from sentiment.classreport import ByClass
-from sentiment.confusion import confusion_counts
-from sentiment.console import say
-from sentiment.curves import precision_recall_curves, roc_curves
-from sentiment.errors import run_main
-from sentiment.examples import doubtful_labels, most_confident_mistakes
-from sentiment.files import read_json, replacing, write_json, write_text
-from sentiment.metrics import Calibration, accuracy_interval, by_class, calibration
-from sentiment.parameters import load_parameters
-from sentiment.prediction import Predictions
-from sentiment.runtime import start_runtime
-from sentiment.slices import CUT, Slice, as_dicts, by_cut, by_length, by_value, slice_of
-from sentiment.tables import groups_of, labels_of, read_table
-from sentiment.testfiles import draw_figures, draw_training, write_by_class, write_curves, write_predictions
-from sentiment.testreport import ChallengeResult, TestResult, render
-from sentiment.tracking import describe_run, record_evaluation
+from sentiment.core import paths
+from sentiment.core.class_names import read_class_names
+from sentiment.core.files import read_json, replacing, write_json, write_text
+from sentiment.core.tables import groups_of, read_table
+from sentiment.evaluation.classifier import Classifier
+from sentiment.evaluation.confusion import confusion_counts
+from sentiment.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
+from sentiment.evaluation.metrics import Calibration, accuracy_interval, by_class, calibration
+from sentiment.evaluation.mistakes import most_confident_mistakes
+from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_curves
+from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT, REFERENCE_REPORT
+from sentiment.evaluation.reference_files import Reference, read_reference
+from sentiment.evaluation.report.class_section import ByClass
+from sentiment.evaluation.report.page import ChallengeResult, TestResult, render_page
+from sentiment.evaluation.report.result_files import draw_figures, draw_training, write_by_class, write_curves, write_predictions
+from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut, by_length, by_value, slice_of
+from sentiment.model.prediction import Predictions
+from sentiment.model.runtime import start_runtime
+from sentiment.model.text_settings import read_text_settings
+from sentiment.settings.schema import load_parameters
+from sentiment.terminal.errors import run_main
+from sentiment.terminal.progress import say
+from sentiment.tracking.tracker import describe_run, record_evaluation
 
 
-def challenge_result(train: pa.Table, strip_html: bool, classifier: Classifier, words: Any) -> ChallengeResult:
-    """Classify the challenge set."""
-    challenge = read_challenge(paths.CHALLENGE, train, strip_html)
-    predictions, _ = classifier.classify(challenge.table, "eval: challenge")
+def challenge_result(challenge: pa.Table, classifier: Classifier, reference: Reference) -> ChallengeResult | None:
+    """Classify the challenge set; None where it is empty, as it is for data with other classes."""
+    if not challenge.num_rows or reference.challenge_accuracy is None:
+        say("eval: the challenge set is empty for this data: left out")
+        return None
+    predictions, _ = classifier.classify(challenge, "eval: challenge")
     return ChallengeResult(
         overall=slice_of("all", predictions.correct),
-        by_phenomenon=by_value(challenge.table.column(PHENOMENON).to_pylist(), predictions.correct),
-        reference_accuracy=reference.accuracy(words, challenge.table.column("text").to_pylist(), predictions.labels),
-        in_train=challenge.in_train,
+        by_phenomenon=by_value(challenge.column(PHENOMENON).to_pylist(), predictions.correct),
+        reference_accuracy=reference.challenge_accuracy,
     )
+
+
+def doubtful_labels(test: pa.Table, predictions: Predictions, reference: Reference, class_names: list[str]) -> dict[str, DoubtfulLabels]:
+    """Return the rows whose label looks wrong: the reference doubts training rows, the classifier test rows that it answered."""
+    answered = np.where(np.isfinite(predictions.losses)[:, None], predictions.probabilities, np.nan)
+    return {"train": reference.doubtful, "test": find_doubtful_labels(test, answered, class_names)}
 
 
 def judge_classes(predictions: Predictions, class_names: list[str]) -> ByClass:
@@ -69,7 +78,7 @@ def slices_of(test: pa.Table, lengths: npt.NDArray[np.int64], correct: npt.NDArr
 def write_results(result: TestResult, test: pa.Table, predictions: Predictions, bins: Calibration, max_grad_norm: float) -> None:
     """Write the folder of the report."""
     classes, challenge = result.by_class, result.challenge
-    with replacing(paths.EVAL_REPORT) as folder:
+    with replacing(EVAL_REPORT) as folder:
         folder.mkdir()
         write_predictions(folder, test, predictions)
         write_by_class(folder, classes)
@@ -81,10 +90,10 @@ def write_results(result: TestResult, test: pa.Table, predictions: Predictions, 
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
         if result.doubtful is not None:
             write_json(folder / "label_issues.json", {split: asdict(labels) for split, labels in result.doubtful.items()})
-        write_text(folder / "report.md", render(result))
+        write_text(folder / "report.md", render_page(result))
 
 
-def metrics(result: TestResult) -> dict[str, float | None]:
+def summarise_test(result: TestResult) -> dict[str, float | None]:
     """Sum a test up in a few figures."""
     return {
         "accuracy": result.accuracy,
@@ -95,25 +104,18 @@ def metrics(result: TestResult) -> dict[str, float | None]:
         "loss": result.loss,
         "ece": result.calibration_error,
         "challenge_accuracy": result.challenge.overall.accuracy if result.challenge else None,
-        "tfidf_accuracy": result.reference_accuracy,
     }
 
 
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    train, test = (read_table(paths.SPLIT / f"{split}.parquet") for split in ("train", "test"))
+    test, challenge = (read_table(paths.SPLIT / f"{name}.parquet") for name in ("test", "challenge"))
     class_names = read_class_names(paths.SPLIT, "split")
-    runtime = start_runtime(params.train.precision)
-    classifier = Classifier(paths.CLASSIFIER, runtime, params.train.max_length, params.train.truncation, params.eval.batch_size)
+    reference = read_reference(REFERENCE_REPORT)
+    settings = read_text_settings(paths.CLASSIFIER)
+    classifier = Classifier(paths.CLASSIFIER, start_runtime(settings.precision), settings, params.eval.batch_size)
     predictions, lengths = classifier.classify(test, "eval: test")
-    say("eval: counting words, for comparison (TF-IDF + logistic regression)")
-    words = reference.fit_tfidf(train.column("text").to_pylist(), labels_of(train))
-    challenge = None
-    if params.eval.challenge and class_names != CLASS_NAMES:
-        say(f"eval: the challenge set has the classes {', '.join(CLASS_NAMES)}, not those of this data: left out")
-    elif params.eval.challenge:
-        challenge = challenge_result(train, params.prepare.strip_html, classifier, words)
 
     groups = groups_of(test)
     bins = calibration(predictions.probabilities, predictions.labels)
@@ -126,22 +128,22 @@ def main() -> None:
         interval=accuracy_interval(predictions.correct, groups, params.eval.bootstrap_resamples),
         loss=predictions.loss,
         calibration_error=bins.error,
-        reference_accuracy=reference.accuracy(words, test.column("text").to_pylist(), predictions.labels),
+        reference_accuracy=reference.accuracy,
         by_class=judge_classes(predictions, class_names),
-        slices=slices_of(test, lengths, predictions.correct, params.train.max_length),
-        truncated=float((lengths > params.train.max_length).mean()),
-        max_length=params.train.max_length,
+        slices=slices_of(test, lengths, predictions.correct, settings.max_length),
+        truncated=float((lengths > settings.max_length).mean()),
+        max_length=settings.max_length,
         without_answer=int((~np.isfinite(predictions.losses)).sum()),
-        challenge=challenge,
+        challenge=challenge_result(challenge, classifier, reference) if params.eval.challenge else None,
         mistakes=most_confident_mistakes(test, predictions, class_names),
-        doubtful=doubtful_labels(train, test, predictions, class_names) if params.eval.label_issues else None,
+        doubtful=doubtful_labels(test, predictions, reference, class_names) if params.eval.label_issues else None,
     )
     write_results(result, test, predictions, bins, params.train.max_grad_norm)
-    figures_of_merit = metrics(result)
-    write_json(paths.EVAL_METRICS, figures_of_merit)
+    figures_of_merit = summarise_test(result)
+    write_json(EVAL_METRICS, figures_of_merit)
 
     summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
-    pictures = sorted(paths.EVAL_REPORT.glob("*.png"))
+    pictures = sorted(EVAL_REPORT.glob("*.png"))
     record_evaluation(describe_run(params, summary["training"], class_names), summary["steps"], figures_of_merit, pictures, predictions, class_names)
     say(f"eval: {result.accuracy:.1%} of {result.rows} test texts right ({result.interval.low:.1%} to {result.interval.high:.1%})")
 

@@ -1,7 +1,7 @@
 """Stage 1, prepare: bring a source of labelled text into one form, without leaks or duplicates.
 
 Reads   prepare.source, a jsonl, csv or parquet file or a folder of them
-Writes  data/prepared/<split>.parquet (id, text, label, group, other columns), classes.json, dropped.json, dropped.md,
+Writes  data/prepared/<split>.parquet (id, text, label, group, other columns), classes.json, dropped_rows.json, dropped_rows.md,
         reports/prepare.json
 Run     python -m stages.prepare        (or: dvc repro prepare)
 
@@ -15,22 +15,27 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from sentiment import dropped, paths
-from sentiment.classes import Classes, find_classes
-from sentiment.classnames import write_class_names
-from sentiment.console import progress_bar, say
-from sentiment.corpus import Columns
-from sentiment.errors import UserError, run_main
-from sentiment.files import replacing, write_json
-from sentiment.formats import count_rows
-from sentiment.intake import check_ids, take_in
-from sentiment.leakage import Keys, Reason, Reasons, check_classes, decide, repeats
-from sentiment.parameters import PrepareParameters, load_parameters
-from sentiment.precedence import Place, drop_near_duplicates
-from sentiment.rowstore import RowStore
-from sentiment.sources import SourceFile, find_files
-from sentiment.tables import TableWriter
-from sentiment.workers import Workers
+from sentiment.core import paths
+from sentiment.core.class_names import write_class_names
+from sentiment.core.files import replacing, write_json
+from sentiment.core.tables import TableWriter
+from sentiment.data.dealing import dropped_rows
+from sentiment.data.dealing.challenge_set import CLASS_NAMES, TABLE, ChallengeRows, prepare_challenge
+from sentiment.data.dealing.comparison_keys import Keys, repeats
+from sentiment.data.dealing.intake import check_ids, take_in
+from sentiment.data.dealing.leakage import Reason, Reasons, check_classes, decide_rows
+from sentiment.data.dealing.precedence import Place, drop_near_duplicates
+from sentiment.data.parameters import PrepareParameters
+from sentiment.data.paths import CHALLENGE, PREPARE_METRICS
+from sentiment.data.process_pool import ProcessPool
+from sentiment.data.reading.class_inference import Classes, find_classes
+from sentiment.data.reading.corpus import Columns
+from sentiment.data.reading.formats import count_rows
+from sentiment.data.reading.sources import SourceFile, find_files
+from sentiment.data.reading.spill_file import RowStore
+from sentiment.settings.schema import load_parameters
+from sentiment.terminal.errors import UserError, run_main
+from sentiment.terminal.progress import progress_bar, say
 
 _LONG = 50_000  # rows: some seconds
 
@@ -47,15 +52,18 @@ class Prepared:
         What the decision rests on.
     ignored : list of Path
         Files of the source that belong to no split.
+    challenge : ChallengeRows
+        What came of the challenge set.
     """
 
     reasons: dict[str, Reasons]
     keys: dict[str, Keys]
     ignored: list[Path]
+    challenge: ChallengeRows
 
 
-def prepare(settings: PrepareParameters, folder: Path, workers: Workers) -> Prepared:
-    """Read every split of the source, decide which rows stay, and write those.
+def prepare(settings: PrepareParameters, folder: Path, workers: ProcessPool) -> Prepared:
+    """Read every split of the source, decide_rows which rows stay, and write those.
 
     Parameters
     ----------
@@ -63,7 +71,7 @@ def prepare(settings: PrepareParameters, folder: Path, workers: Workers) -> Prep
         Where the source is and what stands where in it.
     folder : Path
         An empty folder: gets the tables, the classes and the examples of dropped rows.
-    workers : Workers
+    workers : ProcessPool
         Who cleans and compares.
     """
     files, ignored = find_files(Path(settings.source), f"prepare.source = {settings.source}")
@@ -73,22 +81,27 @@ def prepare(settings: PrepareParameters, folder: Path, workers: Workers) -> Prep
         stores = {split: stack.enter_context(RowStore(folder / f"{split}.rows")) for split in splits}
         keys = read(files, settings, classes, stores, workers)
         check_ids(stores, keys)
-        reasons = decide(keys)
+        reasons = decide_rows(keys)
         near: dict[Place, Place] = {}
         if settings.near_duplicate_threshold is not None:
             near = drop_near_duplicates(stores, keys, reasons, settings.near_duplicate_threshold)
         for split in splits:
             if not (reasons[split] == Reason.KEPT).any():
-                raise UserError(f"prepare.source = {settings.source}: no rows left in the {split} split ({dropped.summary(reasons[split])})")
+                raise UserError(f"prepare.source = {settings.source}: no rows left in the {split} split ({dropped_rows.summary(reasons[split])})")
         check_classes(keys, reasons, classes.names)
         for split in splits:
             write_kept(stores[split], reasons[split], folder / f"{split}.parquet")
-        dropped.write_examples(folder, dropped.counts(np.concatenate(list(reasons.values()))), dropped.find_examples(reasons, keys, near, stores))
+        dropped_rows.write_examples(
+            folder, dropped_rows.counts(np.concatenate(list(reasons.values()))), dropped_rows.find_examples(reasons, keys, near, stores)
+        )
     write_class_names(folder, classes.names)
-    return Prepared(reasons, keys, ignored)
+    challenge = prepare_challenge(CHALLENGE, classes.names, settings.strip_html, folder / TABLE)
+    return Prepared(reasons, keys, ignored, challenge)
 
 
-def read(files: list[SourceFile], settings: PrepareParameters, classes: Classes, stores: dict[str, RowStore], workers: Workers) -> dict[str, Keys]:
+def read(
+    files: list[SourceFile], settings: PrepareParameters, classes: Classes, stores: dict[str, RowStore], workers: ProcessPool
+) -> dict[str, Keys]:
     """Read the source into the stores; return what its rows are compared by, by split."""
     columns = Columns(
         settings.text_column, settings.label_column, settings.group_column, classes.names, settings.strip_html, classes.labels_are_names
@@ -116,7 +129,7 @@ def report(prepared: Prepared) -> dict[str, object]:
     counts: dict[str, object] = {
         "rows_read": len(every),
         "rows_kept": int((every == Reason.KEPT).sum()),
-        "dropped": {reason.name.lower(): count for reason, count in dropped.counts(every).items()},
+        "dropped": {reason.name.lower(): count for reason, count in dropped_rows.counts(every).items()},
     }
     if "test" in prepared.keys:
         test = prepared.keys["test"]
@@ -126,6 +139,7 @@ def report(prepared: Prepared) -> dict[str, object]:
             "exact_duplicates": int(repeats(test.exact, ~test.empty).sum()),
             "normalised_duplicates": int(repeats(test.normalised, ~test.empty).sum()),
         }
+    counts["challenge"] = {"rows_read": prepared.challenge.read, "rows_kept": prepared.challenge.kept}
     if prepared.ignored:
         counts["files_ignored"] = len(prepared.ignored)
     return counts
@@ -134,15 +148,18 @@ def report(prepared: Prepared) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    with replacing(paths.PREPARED) as folder, Workers() as workers:
+    with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)
-    write_json(paths.PREPARE_METRICS, counts)
-    told = dropped.summary(np.concatenate(list(prepared.reasons.values())))
-    say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({told}); examples of dropped rows: {paths.PREPARED / dropped.MARKDOWN}")
+    write_json(PREPARE_METRICS, counts)
+    summary = dropped_rows.summary(np.concatenate(list(prepared.reasons.values())))
+    examples = f"; examples: {paths.PREPARED / dropped_rows.MARKDOWN}" if counts["rows_kept"] != counts["rows_read"] else ""
+    say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({summary}){examples}")
+    if not prepared.challenge.kept:
+        say(f"prepare: the challenge set has the classes {', '.join(CLASS_NAMES)}, not those of this data: left out")
 
 
 if __name__ == "__main__":

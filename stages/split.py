@@ -1,7 +1,7 @@
-"""Stage 2, split: train, validation and test, with no text and no group in two of them.
+"""Stage 2, split: train, validation and test, with no text and no group in two of them; the challenge set without what train holds.
 
 Reads   data/prepared/ (tables and classes.json)
-Writes  data/split/{train,validation,test}.parquet, classes.json, reports/split.json
+Writes  data/split/{train,validation,test,challenge}.parquet, classes.json, reports/split.json
 Run     python -m stages.split          (or: dvc repro split)
 
 Labels and groups decide; the rows themselves only pass by.
@@ -13,18 +13,22 @@ from pathlib import Path
 
 import numpy as np
 
-from sentiment import paths
-from sentiment.classnames import read_class_names, write_class_names
-from sentiment.console import progress_bar, say
-from sentiment.errors import UserError, run_main
-from sentiment.files import replacing, write_json
-from sentiment.leakage import Keys, joined, keys_of
-from sentiment.near_duplicates import pairs_among
-from sentiment.parameters import SplitParameters, load_parameters
-from sentiment.parts import Part, deal_out, read_part, take_texts
-from sentiment.splitting import hold_out, subsample
-from sentiment.tables import SPLITS, count_table, iterate_table
-from sentiment.workers import Workers
+from sentiment.core import paths
+from sentiment.core.class_names import read_class_names, write_class_names
+from sentiment.core.files import replacing, write_json
+from sentiment.core.tables import SPLITS, count_table, iterate_table
+from sentiment.data.dealing.challenge_set import TABLE, split_challenge
+from sentiment.data.dealing.comparison_keys import Keys, joined, keys_of
+from sentiment.data.dealing.near_duplicates import pairs_among
+from sentiment.data.dealing.row_selection import Part, deal_out, read_part, take_texts
+from sentiment.data.dealing.splitting import hold_out, subsample
+from sentiment.data.parameters import SplitParameters
+from sentiment.data.paths import SPLIT_METRICS
+from sentiment.data.process_pool import ProcessPool
+from sentiment.data.reading.sources import WHOLE
+from sentiment.settings.schema import load_parameters
+from sentiment.terminal.errors import UserError, run_main
+from sentiment.terminal.progress import progress_bar, say
 
 _LONG = 50_000  # rows: some seconds
 
@@ -58,19 +62,24 @@ def choose(prepared: dict[str, Part], settings: SplitParameters, class_names: li
     return {"train": train, "validation": validation, "test": test}
 
 
-def prove(folder: Path, class_names: list[str], near_duplicate_threshold: float | None, workers: Workers) -> dict[str, object]:
-    """Read the written splits back and count what two of them share.
+def read_keys(folder: Path, with_bands: bool, workers: ProcessPool) -> dict[str, Keys]:
+    """Read the written splits back: what their rows are compared by, near-duplicates only where asked."""
+    return {name: _read_keys(folder / f"{name}.parquet", with_bands, workers) for name in SPLITS}
+
+
+def prove(folder: Path, keys: dict[str, Keys], class_names: list[str], near_duplicate_threshold: float | None) -> dict[str, object]:
+    """Count what two of the written splits share.
 
     Parameters
     ----------
     folder : Path
         Holds the three parquet files.
+    keys : dict of str to Keys
+        From `read_keys`.
     class_names : list of str
         For the counts by class.
     near_duplicate_threshold : float or None
         Where given, near-duplicates across splits are counted too.
-    workers : Workers
-        Who computes what the rows are compared by.
 
     Returns
     -------
@@ -80,10 +89,8 @@ def prove(folder: Path, class_names: list[str], near_duplicate_threshold: float 
     Raises
     ------
     RuntimeError
-        Where a text or a group stands in two splits: a defect of this project, nothing the user did.
+        Where a text or a group is in two splits: a defect of this project, nothing the user did.
     """
-    files = {name: folder / f"{name}.parquet" for name in SPLITS}
-    keys = {name: _read_keys(path, near_duplicate_threshold is not None, workers) for name, path in files.items()}
     shared_texts = shared_groups = 0
     for first, second in combinations(SPLITS, 2):
         shared_texts += len(np.intersect1d(keys[first].normalised[~keys[first].empty], keys[second].normalised[~keys[second].empty]))
@@ -96,7 +103,8 @@ def prove(folder: Path, class_names: list[str], near_duplicate_threshold: float 
         owners = np.repeat(np.arange(len(SPLITS)), [len(keys[name].labels) for name in SPLITS])
         bands = joined([keys[name] for name in SPLITS]).bands
         assert bands is not None
-        pairs = pairs_among(bands, partial(take_texts, list(files.values())), near_duplicate_threshold)
+        files = [folder / f"{name}.parquet" for name in SPLITS]
+        pairs = pairs_among(bands, partial(take_texts, files), near_duplicate_threshold)
         report["near_duplicates_shared"] = sum(bool(owners[a] != owners[b]) for a, b in pairs)
     for name, own in keys.items():
         by_class = np.bincount(own.labels, minlength=len(class_names))
@@ -111,22 +119,27 @@ def prove(folder: Path, class_names: list[str], near_duplicate_threshold: float 
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    prepared = {path.stem: read_part(path) for path in sorted(paths.PREPARED.glob("*.parquet"))}
+    files = [paths.PREPARED / f"{split}.parquet" for split in (WHOLE, *SPLITS)]
+    prepared = {path.stem: read_part(path) for path in files if path.exists()}
     if not prepared:
         raise UserError(f"{paths.PREPARED} holds no table: run the stage prepare first (dvc repro, or python -m stages.prepare)")
     class_names = read_class_names(paths.PREPARED, "prepare")
     parts = choose(prepared, params.split, class_names)
-    with replacing(paths.SPLIT) as folder, Workers() as workers:
+    with replacing(paths.SPLIT) as folder, ProcessPool() as workers:
         folder.mkdir()
         for path in dict.fromkeys(part.path for part in parts.values()):
             deal_out(path, {folder / f"{name}.parquet": part.rows for name, part in parts.items() if part.path == path})
         write_class_names(folder, class_names)
-        report = prove(folder, class_names, params.prepare.near_duplicate_threshold, workers)
-    write_json(paths.SPLIT_METRICS, report)
+        threshold = params.prepare.near_duplicate_threshold
+        keys = read_keys(folder, threshold is not None, workers)
+        report = prove(folder, keys, class_names, threshold)
+        challenge = split_challenge(paths.PREPARED / TABLE, keys["train"], folder / TABLE)
+        report["challenge"] = {"rows": challenge.kept, "in_train": challenge.read - challenge.kept}
+    write_json(SPLIT_METRICS, report)
     say("split: " + ", ".join(f"{len(part.rows)} {name}" for name, part in parts.items()) + "; no text and no group in two of them")
 
 
-def _read_keys(path: Path, with_bands: bool, workers: Workers) -> Keys:
+def _read_keys(path: Path, with_bands: bool, workers: ProcessPool) -> Keys:
     parts: list[Keys] = []
     rows = 0
     with progress_bar(f"split: check {path.stem}", count_table(path), at_least=_LONG) as bar:

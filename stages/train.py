@@ -14,26 +14,31 @@ from typing import Any
 
 import numpy as np
 
-from sentiment import paths, processes
-from sentiment.checkpoints import checkpoint_folder, fingerprint
-from sentiment.classnames import read_class_names
-from sentiment.console import progress_bar, say
-from sentiment.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
-from sentiment.errors import UserError, run_main
-from sentiment.files import replacing, write_json, write_text, write_tsv
-from sentiment.modelcard import model_card
-from sentiment.parameters import TrainParameters, load_parameters
-from sentiment.runtime import Runtime, describe_runtime, start_runtime
-from sentiment.tables import labels_of, read_table
-from sentiment.tokens import tokenize
-from sentiment.tracking import ProgressCallback, Tracker, TrackingCallback, describe_run, start_training_run
-from sentiment.training import Examples, Outcome, fine_tune, steps_per_epoch
+from sentiment.core import paths
+from sentiment.core.class_names import read_class_names
+from sentiment.core.files import replacing, write_json, write_text, write_tsv
+from sentiment.core.tables import labels_of, read_table
+from sentiment.model import processes
+from sentiment.model.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
+from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
+from sentiment.model.text_settings import TextSettings, write_text_settings
+from sentiment.model.token_cache import token_cache
+from sentiment.model.tokens import tokenize
+from sentiment.settings.schema import load_parameters
+from sentiment.terminal.errors import UserError, run_main
+from sentiment.terminal.progress import progress_bar, say
+from sentiment.tracking.tracker import ProgressCallback, Tracker, TrackingCallback, describe_run, start_training_run
+from sentiment.training.checkpoints import checkpoint_folder, fingerprint
+from sentiment.training.fine_tuning import Examples, Outcome, fine_tune, steps_per_epoch
+from sentiment.training.parameters import TrainParameters
+from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.model_card import model_card
 
 
 def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Examples:
     """Read and tokenise one split."""
     table = read_table(paths.SPLIT / f"{split}.parquet", columns=["text", "label"])
-    texts = tokenize(tokenizer, table.column("text").to_pylist(), settings.max_length, settings.truncation, paths.token_cache())
+    texts = tokenize(tokenizer, table.column("text").to_pylist(), settings.max_length, settings.truncation, token_cache())
     return Examples(texts, labels_of(table))
 
 
@@ -44,12 +49,13 @@ def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) ->
         raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {limit} tokens at most")
 
 
-def save_model(outcome: Outcome, tokenizer: Any, max_length: int, card: str, folder: Path) -> None:
-    """Write model, tokenizer and card as `transformers.pipeline` reads them."""
+def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: str, folder: Path) -> None:
+    """Write model, tokenizer and card as `transformers.pipeline` reads them, and how a text is read."""
     with replacing(folder) as partial:
         outcome.model.save_pretrained(partial)
-        tokenizer.model_max_length = max_length
+        tokenizer.model_max_length = settings.max_length
         tokenizer.save_pretrained(partial)
+        write_text_settings(partial, settings)
         write_text(partial / "README.md", card)
 
 
@@ -70,7 +76,7 @@ def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
 
 
-def metrics(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
+def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
     """Sum a training up in a few figures."""
     norms = [record.grad_norm for record in outcome.steps]
     return {
@@ -137,9 +143,10 @@ def main() -> None:
         tracker.finish()
         if first:
             card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
-            save_model(outcome, tokenizer, settings.max_length, card, paths.CLASSIFIER)
+            reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
+            save_model(outcome, tokenizer, reading, card, paths.CLASSIFIER)
             save_curves(outcome, name, paths.TRAIN_REPORT)
-            write_json(paths.TRAIN_METRICS, metrics(outcome, runtime))
+            write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write
 
 

@@ -1,24 +1,24 @@
 """Which modules of this project a module imports, directly or not, read from the source."""
 
 import ast
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("stages", "sentiment", "ablations", "benchmarks")
 
-# They cannot change an output: what the terminal shows, what a tracker is told, how errors read.
-CANNOT_CHANGE_AN_OUTPUT = {
-    "stages/__init__.py",
-    "sentiment/__init__.py",
-    "sentiment/console.py",
-    "sentiment/errors.py",
-    "sentiment/naming.py",
-    "sentiment/network.py",
-    "sentiment/tracking.py",
-}
+# They cannot change an output: how values are checked, what the terminal shows, what a tracker records, the wording of the model card.
+CANNOT_CHANGE_AN_OUTPUT = ("settings", "tracking", "terminal", "use", "cli")
 
 
-def direct_imports(path: Path) -> set[Path]:
+def room_of(path: Path) -> str:
+    """Return a file's room in sentiment/; empty for a file elsewhere, or right in sentiment/."""
+    parts = path.relative_to(ROOT).parts
+    return parts[1] if parts[0] == "sentiment" and len(parts) > 2 else ""
+
+
+@cache
+def direct_imports(path: Path) -> frozenset[Path]:
     """Return the project's files that a file imports, at any level of the code."""
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
@@ -32,24 +32,23 @@ def direct_imports(path: Path) -> set[Path]:
         if name.split(".")[0] in PACKAGES:
             base = ROOT.joinpath(*name.split("."))
             files.update(candidate for candidate in (base.with_suffix(".py"), base / "__init__.py") if candidate.is_file())
-    return files
+    return frozenset(files)
 
 
-def dependencies(path: Path) -> set[str]:
-    """Return the files whose change can change what a stage writes, relative to the root."""
+def code_that_counts(path: Path) -> set[Path]:
+    """Return the files whose change can change what a stage writes, the stage's own among them."""
     seen: set[Path] = set()
     waiting = [path]
     while waiting:
         current = waiting.pop()
-        if current in seen or str(current.relative_to(ROOT)) in CANNOT_CHANGE_AN_OUTPUT:
+        if current in seen or current.name == "__init__.py" or room_of(current) in CANNOT_CHANGE_AN_OUTPUT:
             continue
         seen.add(current)
         waiting.extend(direct_imports(current))
-    return {str(file.relative_to(ROOT)) for file in seen}
+    return seen
 
 
-if __name__ == "__main__":
-    for stage in ("prepare", "split", "train", "eval"):
-        print(f"{stage}:")
-        for name in sorted(dependencies(ROOT / "stages" / f"{stage}.py")):
-            print(f"      - {name}")
+def dependencies(stage: str) -> set[str]:
+    """Return the code dependencies that a stage has by the rule: its own file, and the rooms of all that it imports."""
+    own = ROOT / "stages" / f"{stage}.py"
+    return {f"sentiment/{room_of(file)}" if room_of(file) else str(file.relative_to(ROOT)) for file in code_that_counts(own)}

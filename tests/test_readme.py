@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from sentiment.parametertable import parameter_table
+from sentiment.settings.readme_table import parameter_table
 
 ROOT = Path(__file__).resolve().parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

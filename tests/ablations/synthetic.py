@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ablations.configuration import Ablations, load_ablations
-from ablations.experiments import Curves, Experiment, Identity, TestAnswers
-from ablations.plan import make_points
-from sentiment.parameters import Parameters, flatten, load_parameters
+from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
+from ablations.plan.plan_file import Ablations, load_ablations
+from ablations.plan.points import make_points
+from sentiment.settings.schema import Parameters, flatten, load_parameters
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 IDENTITY = Identity(data="d1", split="s1", precision="bf16", threads=2, code="c1")
@@ -33,7 +33,7 @@ def curves(
     validation: tuple[float, ...] | None = None,
     accuracy: tuple[float, ...] | None = None,
     norm: float = 3.0,
-) -> Curves:
+) -> TrainingCurves:
     steps = np.arange(1, epochs * steps_per_epoch + 1, dtype=np.float64)
     share = steps / steps[-1]
     loss = np.maximum(end + (start - end) * np.exp(-4 * share) + rng.normal(0, noise, len(steps)), 0.001)
@@ -41,7 +41,7 @@ def curves(
     ends = steps_per_epoch * np.arange(1, epochs + 1, dtype=np.float64)
     validation = validation or tuple(0.5 - 0.1 * epoch / epochs for epoch in range(1, epochs + 1))
     accuracy = accuracy or (0.9,) * epochs
-    return Curves(
+    return TrainingCurves(
         step=steps,
         epoch=steps / steps_per_epoch,
         loss=loss,
@@ -73,7 +73,7 @@ def answers(rng: np.random.Generator, accuracy: float, hardness: np.ndarray, gro
 def experiment(
     name: str,
     parameters: Mapping[str, Any],
-    training: Curves,
+    training: TrainingCurves,
     test: TestAnswers,
     identity: Identity = IDENTITY,
 ) -> Experiment:

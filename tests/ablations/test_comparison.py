@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from ablations.bootstrap import Degrees, Estimate, Variance
-from ablations.comparison import Comparison, Needed, TestBench, Verdict, decide, needed
+from ablations.compare.bootstrap import Degrees, Estimate, Variance
+from ablations.compare.comparison import Comparison, Needed, TestBench, Verdict, decide_verdict, needed
 
 SIMULATIONS = 300
 PAIRS = [("a1", "a0"), ("a2", "a1"), ("a3", "a0"), ("a4", "a0")]
@@ -81,7 +81,7 @@ def test_the_detectable_effect_is_mostly_found_and_twice_of_it_nearly_always(tim
     ],
 )
 def test_decide(interval: tuple[float, float], seeds: int, verdict: Verdict) -> None:
-    assert decide(interval, 0.01, seeds) is verdict
+    assert decide_verdict(interval, 0.01, seeds) is verdict
 
 
 def test_an_interval_and_its_corrected_p_value_agree() -> None:

@@ -2,10 +2,10 @@
 
 import pytest
 
-from ablations.configuration import parse_ablations
-from ablations.plan import hydra_value, make_points, recipe, set_options
-from sentiment.errors import UserError
-from sentiment.parameters import flatten
+from ablations.plan.plan_file import parse_ablations
+from ablations.plan.points import hydra_value, make_points, recipe, set_options
+from sentiment.settings.schema import flatten
+from sentiment.terminal.errors import UserError
 from tests.ablations import synthetic
 
 
@@ -109,7 +109,7 @@ def test_text_stays_text_through_hydra(value: str) -> None:
 def test_what_needs_no_quotes_stays_text_through_hydra(value: str) -> None:
     from dvc.utils.hydra import to_hydra_overrides
 
-    from ablations.advice import _is_word
+    from ablations.compare.advice import _is_word
 
     if _is_word(value):
         (override,) = to_hydra_overrides([f"prepare.source={value}"])

@@ -7,23 +7,23 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ablations.advice import advise, speaks_of, starting_arms
-from ablations.comparison import Needed, Verdict
-from ablations.experiments import Curves, Experiment
-from ablations.overfitting import Fit, judge_overfitting
-from ablations.report import analyse
-from ablations.stability import Course, judge_stability, roughness
-from sentiment.parameters import flatten
+from ablations.compare.advice import advise, speaks_of, starting_arms
+from ablations.compare.comparison import Needed, Verdict
+from ablations.compare.experiments import Experiment, TrainingCurves
+from ablations.compare.overfitting import Fit, judge_overfitting
+from ablations.compare.stability import Course, judge_stability, roughness
+from ablations.report.report import analyse
+from sentiment.settings.schema import flatten
 from tests.ablations import synthetic
 
 
-def experiment(curves: Curves, **parameters: Any) -> Experiment:
+def experiment(curves: TrainingCurves, **parameters: Any) -> Experiment:
     rng = np.random.default_rng(0)
     flat = {**flatten(synthetic.baseline()), **parameters}
     return synthetic.experiment("x", flat, curves, synthetic.answers(rng, 0.9, rng.normal(size=50), None))
 
 
-def shape(**more: Any) -> Curves:
+def shape(**more: Any) -> TrainingCurves:
     return synthetic.curves(np.random.default_rng(1), **more)
 
 

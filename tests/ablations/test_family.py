@@ -5,10 +5,10 @@ import dataclasses
 import numpy as np
 import pytest
 
-from ablations.experiments import Experiment
-from ablations.family import Family, Refusal, make_family
+from ablations.compare.experiments import Experiment
+from ablations.compare.family import Family, Refusal, make_family
 from ablations.repository import parse_rows
-from sentiment.parameters import flatten
+from sentiment.settings.schema import flatten
 from tests.ablations import synthetic
 
 

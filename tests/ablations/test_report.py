@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ablations.family import Refusal
-from ablations.report import Findings, analyse, as_json, render
-from sentiment.errors import UserError
+from ablations.compare.family import Refusal
+from ablations.report.report import Findings, analyse, as_json, write_report_files
+from sentiment.terminal.errors import UserError
 from tests.ablations import synthetic
 
 HOSTILE = "<script>alert('x')</script><img src=http://example.invalid/x>\"'`|$x^2$" + "w" * 120
@@ -35,7 +35,7 @@ def findings() -> Findings:
 @pytest.fixture(scope="module")
 def folder(findings: Findings, tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("report") / "ablations"
-    render(findings, made)
+    write_report_files(findings, made)
     return made
 
 
@@ -47,7 +47,7 @@ def test_files(folder: Path) -> None:
 
 
 def test_same_bytes_again(findings: Findings, folder: Path, tmp_path: Path) -> None:
-    render(findings, tmp_path / "again")
+    write_report_files(findings, tmp_path / "again")
     for path in folder.iterdir():
         assert (tmp_path / "again" / path.name).read_bytes() == path.read_bytes(), path.name
 
@@ -108,7 +108,7 @@ def test_no_experiment_is_told(tmp_path: Path) -> None:
 
 def test_one_arm_alone_is_a_report(tmp_path: Path) -> None:
     made = [one for one in synthetic.family({}) if one.name == "baseline"]
-    render(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "one")
+    write_report_files(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "one")
     assert "Nothing is compared" in (tmp_path / "one" / "report.md").read_text()
 
 
@@ -118,7 +118,7 @@ def test_curves_that_are_not_finite_are_drawn(tmp_path: Path) -> None:
         made[0].curves, loss=np.full_like(made[0].curves.loss, np.nan), validation_loss=np.full_like(made[0].curves.validation_loss, np.nan)
     )
     made[0] = dataclasses.replace(made[0], curves=broken, metrics={**made[0].metrics, "train_loss": None, "eval_loss": None})
-    render(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "broken")
+    write_report_files(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "broken")
     assert "diverging" in (tmp_path / "broken" / "report.md").read_text()
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from ablations import repository
-from sentiment.errors import UserError
+from sentiment.terminal.errors import UserError
 
 ROW = {"rev": "b" * 40, "name": "waiting", "executor": {"state": "queued", "local": None}, "revs": [{"rev": "b" * 40}]}
 

@@ -15,8 +15,8 @@ import psutil
 import pytest
 import yaml
 
-from ablations.runner import share_out
-from sentiment.errors import UserError
+from ablations.run.runner import share_out
+from sentiment.terminal.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
 TOY = Path(__file__).parent / "toy"
@@ -49,6 +49,7 @@ class Toy:
         shutil.copy(TOY / "dvc.yaml", root)
         lines = (ROOT / "data" / "reviews.jsonl").read_text().splitlines(keepends=True)[:300]
         (root / "data" / "reviews.jsonl").write_text("".join(lines))
+        shutil.copy(ROOT / "data" / "challenge.jsonl", root / "data")
         (root / "data" / ".gitignore").write_text("/prepared\n/split\n")
         (root / "reports" / ".gitignore").write_text("/train\n/eval\n")
         (root / "ablations.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from benchmarks.recipe import ARMS, PROJECT, TUTORIAL, Sample, Training, read_reviews, training_flops
-from sentiment.tokens import TokenizedTexts
+from sentiment.model.tokens import TokenizedTexts
 from tests.imports import ROOT, dependencies
 from tests.models import tiny_bert
 
@@ -36,7 +36,7 @@ def third_party(path: Path) -> set[str]:
 
 
 def test_the_speed_benchmark_needs_four_packages_alone() -> None:
-    modules = dependencies(ROOT / "benchmarks/train_throughput.py") | {"sentiment/errors.py", "sentiment/network.py"}
+    modules = dependencies(ROOT / "benchmarks/train_throughput.py") | {"sentiment/terminal/errors.py", "sentiment/model/network.py"}
     assert {name for module in modules for name in third_party(ROOT / module)} <= BARE
 
 

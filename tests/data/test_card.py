@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sentiment.encoders import find_encoder
-from sentiment.text import strip_html
+from sentiment.data.reading.cleaning import strip_html
+from sentiment.model.encoders import find_encoder
 
 ROOT = Path(__file__).resolve().parents[2]
 CARD = (ROOT / "data/README.md").read_text(encoding="utf-8")

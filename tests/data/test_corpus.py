@@ -10,13 +10,13 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from sentiment.classnames import read_class_names
-from sentiment.near_duplicates import find_pairs
-from sentiment.parameters import load_parameters
-from sentiment.parts import read_part
-from sentiment.tables import read_table
-from sentiment.text import normalise, strip_html
-from sentiment.workers import Workers
+from sentiment.core.class_names import read_class_names
+from sentiment.core.tables import read_table
+from sentiment.data.dealing.near_duplicates import find_pairs
+from sentiment.data.dealing.row_selection import read_part
+from sentiment.data.process_pool import ProcessPool
+from sentiment.data.reading.cleaning import normalise, strip_html
+from sentiment.settings.schema import load_parameters
 from stages.prepare import prepare
 from stages.split import choose
 
@@ -81,7 +81,7 @@ def splits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, pa.Table]:
     params = load_parameters(ROOT / "params.yaml")
     settings = params.prepare.model_copy(update={"source": str(ROOT / "data/reviews.jsonl")})
     prepared = tmp_path_factory.mktemp("prepared")
-    prepare(settings, prepared, Workers(1))
+    prepare(settings, prepared, ProcessPool(1))
     parts = choose({"all": read_part(prepared / "all.parquet")}, params.split, read_class_names(prepared, "prepare"))
     return {name: read_table(part.path).take(part.rows) for name, part in parts.items()}
 

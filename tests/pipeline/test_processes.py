@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from sentiment.files import read_tsv
+from sentiment.core.files import read_tsv
 from tests.models import tiny_bert
 from tests.pipeline.conftest import Project
 from tests.pipeline.test_training import digests, edit

@@ -9,8 +9,11 @@ from typing import Any
 
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.imports import ROOT
+
 GOOD = [{"text": f"review number {row} of some length", "label": row % 2, "film": f"film {row // 4}"} for row in range(40)]
+
+CHALLENGE = [{"text": f"hard review number {row}", "label": row % 2, "film": "another", "phenomenon": "turn"} for row in range(4)]
 
 
 class Workspace:
@@ -21,6 +24,7 @@ class Workspace:
         self.parameters: dict[str, Any] = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         (root / "data").mkdir()
         self.write("data/source.jsonl", lines(GOOD))
+        self.write("data/challenge.jsonl", lines(CHALLENGE))
         (root / "dvc.yaml").write_text((ROOT / "dvc.yaml").read_text(encoding="utf-8"), encoding="utf-8")
         self.set("prepare", source="data/source.jsonl")
 

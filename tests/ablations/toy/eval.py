@@ -3,10 +3,11 @@
 import numpy as np
 import pyarrow as pa
 
-from sentiment import paths
-from sentiment.errors import run_main
-from sentiment.files import read_json, replacing, write_json
-from sentiment.tables import read_table, write_table
+from sentiment.core import paths
+from sentiment.core.files import read_json, replacing, write_json
+from sentiment.core.tables import read_table, write_table
+from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
+from sentiment.terminal.errors import run_main
 
 
 def main() -> None:
@@ -27,11 +28,11 @@ def main() -> None:
         "probabilities": pa.array(probabilities.tolist(), pa.list_(pa.float64())),
         "loss": pa.array(-np.log(probabilities[np.arange(len(labels)), labels]), pa.float64()),
     }
-    with replacing(paths.EVAL_REPORT) as partial:
+    with replacing(EVAL_REPORT) as partial:
         partial.mkdir()
         write_table(pa.table(columns), partial / "predictions.parquet")
     accuracy = float(correct.mean())
-    write_json(paths.EVAL_METRICS, {"accuracy": accuracy, "macro_f1": accuracy, "loss": float(np.mean(columns["loss"]))})
+    write_json(EVAL_METRICS, {"accuracy": accuracy, "macro_f1": accuracy, "loss": float(np.mean(columns["loss"]))})
 
 
 if __name__ == "__main__":

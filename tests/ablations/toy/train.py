@@ -10,12 +10,13 @@ import time
 
 import numpy as np
 
-from sentiment import paths
-from sentiment.checkpoints import checkpoint_folder, fingerprint
-from sentiment.console import say
-from sentiment.errors import Interrupted, UserError, run_main
-from sentiment.files import replacing, write_json, write_text, write_tsv
-from sentiment.parameters import load_parameters
+from sentiment.core import paths
+from sentiment.core.files import replacing, write_json, write_text, write_tsv
+from sentiment.settings.schema import load_parameters
+from sentiment.terminal.errors import Interrupted, UserError, run_main
+from sentiment.terminal.progress import say
+from sentiment.training.checkpoints import checkpoint_folder, fingerprint
+from sentiment.training.paths import TRAIN_METRICS
 
 
 def fail_if_told(batch_size: int) -> None:
@@ -65,7 +66,7 @@ def main() -> None:
             write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
             write_text(partial / "log.txt", "made up\n")
         write_json(
-            paths.TRAIN_METRICS,
+            TRAIN_METRICS,
             {
                 "train_loss": float(loss[-per_epoch:].mean()),
                 "eval_loss": validation[-1][2],

@@ -1,0 +1,173 @@
+"""What of a plan is done already: with the same code, data, parameters, precision and threads."""
+
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ablations.plan.points import Point, recipe
+from ablations.repository import Reference, dependencies, git, lock, outputs, parse_lock, references, show_file
+from sentiment.core import paths
+from sentiment.core.code_dependencies import code_hashes, file_hash
+from sentiment.evaluation.paths import EVAL_METRICS
+from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.terminal.errors import UserError
+from sentiment.training.paths import TRAIN_METRICS
+
+_TRAINING = ("train", "eval")
+_DATA = ("prepare", "split")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What changes bits and is no parameter."""
+
+    threads: int
+    precision: str
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The plan's points as they stand.
+
+    Attributes
+    ----------
+    done : mapping of str to Reference
+        Points by name, with the experiment that stands for each.
+    machines : mapping of str to Machine
+        Of what is done.
+    """
+
+    done: Mapping[str, Reference]
+    machines: Mapping[str, Machine]
+
+
+def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> Survey:
+    """Compare the experiments of this repository with a plan.
+
+    Parameters
+    ----------
+    points : sequence of Point
+        The plan.
+    baseline : str
+        HEAD: of two experiments that both match, the one that departs from it is taken.
+    other_data : bool
+        The plan's data and split are not the workspace's, so that dvc.lock does not know them: they are
+        known by what they are made from.
+
+    Returns
+    -------
+    Survey
+    """
+    wanted = {(recipe(point.parameters), point.seed): point for point in points}
+    current = _Current(str(points[0].parameters["prepare.source"]) if other_data else None)
+    done: dict[str, Reference] = {}
+    machines: dict[str, Machine] = {}
+    found = sorted(references(), key=lambda reference: (reference.baseline != baseline, reference.name))
+    for reference in found:
+        parameters = _parameters(reference.revision)
+        point = wanted.get((recipe(parameters), parameters["seed"])) if parameters else None
+        if point is None or point.name in done or not current.matches(reference.revision):
+            continue
+        if machine := _machine(reference.revision):
+            done[point.name], machines[point.name] = reference, machine
+    return Survey(done, machines)
+
+
+def this_machine(precision: str, environment: Mapping[str, str]) -> Machine:
+    """Ask in which precision and with how many threads a training would run.
+
+    Parameters
+    ----------
+    precision : str
+        The parameter: auto, fp32 or bf16.
+    environment : mapping
+        That of the workers.
+
+    Returns
+    -------
+    Machine
+    """
+    code = "import sys; from sentiment.model.runtime import start_runtime; r = start_runtime(sys.argv[1]); print(r.threads, r.precision)"
+    done = subprocess.run([sys.executable, "-c", code, precision], env=dict(environment), capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise UserError(f"the training's runtime does not start: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+    threads, chosen = done.stdout.split()
+    return Machine(int(threads), chosen)
+
+
+def check_source(source: str) -> None:
+    """Refuse a source that an experiment's own workspace would lack.
+
+    Raises
+    ------
+    UserError
+        Where neither the file nor its .dvc file is in git.
+    """
+    tracked = [path for path in (source, f"{source}.dvc") if Path(path).exists() and git("ls-files", "--", path).strip()]
+    if not tracked:
+        raise UserError(
+            f"prepare.source = {source} is not in git, nor is {source}.dvc: bring it in with `python -m sentiment fetch` (IMDB: `make imdb`), then "
+            f"`git add {source}.dvc data/.gitignore && git commit`"
+        )
+
+
+class _Current:
+    """Code and data as they lie in the workspace."""
+
+    def __init__(self, source: str | None) -> None:
+        stages: Mapping[str, Any] = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        checked = _TRAINING if source is None else (*_DATA, *_TRAINING)
+        self._commands = {stage: _as_list(stages[stage]["cmd"]) for stage in checked if stage in stages}
+        self._code = {stage: code_hashes(stage) for stage in self._commands}
+        self._source = {source: _hash_of_source(Path(source))} if source is not None else {}
+        locked = Path("dvc.lock")
+        self._split = outputs(parse_lock(locked.read_text(encoding="utf-8")), "split").get(str(paths.SPLIT)) if locked.exists() else None
+
+    def matches(self, revision: str) -> bool:
+        stages = lock(revision)
+        if not self._same_data(stages):
+            return False
+        for stage, files in self._code.items():
+            made_with = dependencies(stages, stage)
+            if _as_list(stages.get(stage, {}).get("cmd")) != self._commands[stage]:
+                return False
+            if any(made_with.get(path) != value for path, value in files.items()):
+                return False
+        return True
+
+    def _same_data(self, stages: Mapping[str, Any]) -> bool:
+        if self._source:
+            made_with = dependencies(stages, "prepare")
+            return all(made_with.get(path) == value for path, value in self._source.items())
+        return self._split is not None and outputs(stages, "split").get(str(paths.SPLIT)) == self._split
+
+
+def _hash_of_source(source: Path) -> str | None:
+    tracker = source.with_name(source.name + ".dvc")
+    if tracker.is_file():
+        return str(yaml.safe_load(tracker.read_text(encoding="utf-8"))["outs"][0]["md5"])
+    return file_hash(source) if source.is_file() else None
+
+
+def _as_list(command: Any) -> list[str]:
+    return [command] if isinstance(command, str) else list(command or [])
+
+
+def _parameters(revision: str) -> dict[str, Any] | None:
+    try:
+        return flatten(parse_parameters(show_file(revision, paths.PARAMS) or "", "params.yaml"))
+    except UserError:
+        return None
+
+
+def _machine(revision: str) -> Machine | None:
+    text = show_file(revision, TRAIN_METRICS)
+    metrics = yaml.safe_load(text) if text else None
+    if not isinstance(metrics, dict) or show_file(revision, EVAL_METRICS) is None:
+        return None
+    return Machine(int(metrics.get("threads") or 0), str(metrics.get("precision")))

@@ -1,0 +1,386 @@
+"""Running a plan over DVC's queue: whatever was killed, failed or lost before, it ends with every experiment made once."""
+
+import os
+import re
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ablations.plan.plan_file import Ablations, load_ablations
+from ablations.plan.points import Point, make_points, set_options
+from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
+from ablations.repository import QueueEntry, Reference, dvc, environment, head, references, show_file, unfinished
+from ablations.run import orphans
+from sentiment.core import paths
+from sentiment.settings.schema import Parameters, flatten, load_parameters, parse_parameters
+from sentiment.terminal.errors import Interrupted, UserError
+from sentiment.terminal.progress import ProgressBar, progress_bar, say
+
+_FOLDER = Path(".dvc/tmp/ablations")
+_RETRIES = 2
+_LOOK_EVERY_SECONDS = 2.0
+_ASK_DVC_EVERY_SECONDS = 20.0
+_TIME_TO_END_SECONDS = 20.0
+_STALLED_SECONDS = 60.0
+_LOG_TAIL_BYTES = 4096
+_THREADS_VARIABLE = "OMP_NUM_THREADS"
+_SHARED_STAGES = ("split",)
+_EPOCH = re.compile(r"epoch (\d+(?:\.\d+)?)(?:.*?loss (\d+\.\d+))?")
+
+
+@dataclass(frozen=True)
+class QueueWorkers:
+    """How many experiments run at once, and with how many threads each.
+
+    Attributes
+    ----------
+    jobs : int
+        Queue workers.
+    environment : mapping
+        What they are started with. With one worker and no OMP_NUM_THREADS, the number of threads
+        is torch's own, as in `dvc repro`.
+    """
+
+    jobs: int
+    environment: Mapping[str, str]
+
+
+@dataclass
+class _Tries:
+    """How often a point was queued by this call, and the log of its last failure."""
+
+    queued: int = 0
+    log: Path | None = None
+
+
+@dataclass
+class _State:
+    """What is known at one moment."""
+
+    survey: Survey
+    rows: dict[str, QueueEntry]
+    open: list[Point] = field(default_factory=list)
+
+
+def run(file: Path, jobs: int, dry_run: bool) -> None:
+    """Make every experiment of a plan that there is none of.
+
+    Parameters
+    ----------
+    file : Path
+        The plan.
+    jobs : int
+        Experiments at once.
+    dry_run : bool
+        List what would be run, and run nothing.
+
+    Raises
+    ------
+    UserError
+        Where params.yaml is edited, or experiments are missing at the end.
+    Interrupted
+        After Ctrl-C: the queue goes on.
+    """
+    baseline = committed_parameters()
+    ablations = load_ablations(file, baseline)
+    points = make_points(ablations, flatten(baseline))
+    workers = share_out(jobs)
+    if dry_run:
+        _list(points, survey(points, head(), ablations.other_data), ablations)
+        return
+    _FOLDER.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(_FOLDER / "lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        raise UserError("another `python -m ablations run` is at work in this repository: it shows the progress of both") from None
+    try:
+        _Runner(points, ablations, workers).run()
+    except KeyboardInterrupt:
+        left = len(orphans.live_workers())
+        going_on = "the queue goes on by itself" if left else "nothing is running"
+        raise Interrupted(f"{going_on}; `python -m ablations run` watches and completes it, `python -m ablations stop` ends it") from None
+    finally:
+        lock.release()
+
+
+def stop() -> None:
+    """End the queue's workers and what they run; a training that runs is saved first."""
+    if orphans.live_workers():
+        dvc("queue", "stop", environment=environment())
+    running = [row for row in unfinished(head()) if row.state == "running"]
+    for row in running:
+        orphans.end(row.root)
+    until = time.monotonic() + _TIME_TO_END_SECONDS
+    while orphans.live_workers() and time.monotonic() < until:
+        time.sleep(_LOOK_EVERY_SECONDS / 4)
+    orphans.end_workers()
+    say(f"stopped {len(running)} running experiments; `python -m ablations run` goes on from where they were")
+
+
+def committed_parameters() -> Parameters:
+    """Return params.yaml, once it is known to be the committed one.
+
+    Raises
+    ------
+    UserError
+        Where a value differs from the one at HEAD: `dvc exp run -S` leaves its values behind, and every
+        arm would carry them.
+    """
+    current = load_parameters(paths.PARAMS)
+    committed = show_file("HEAD", paths.PARAMS)
+    if committed is None:
+        raise UserError(f"{paths.PARAMS} is not in git: commit it first, as the baseline that every arm departs from")
+    before, now = flatten(parse_parameters(committed, f"{paths.PARAMS} at HEAD")), flatten(current)
+    if edited := [f"{key} = {now[key]} (at HEAD {before.get(key)})" for key in now if now[key] != before.get(key)]:
+        raise UserError(
+            f"{paths.PARAMS} is edited: {', '.join(edited)}. `dvc exp run -S` leaves its values there, and every arm would carry them: "
+            f"`git checkout {paths.PARAMS}`, or commit it as the new baseline"
+        )
+    return current
+
+
+def share_out(jobs: int) -> QueueWorkers:
+    """Share the cores out among workers.
+
+    Parameters
+    ----------
+    jobs : int
+        QueueWorkers.
+
+    Returns
+    -------
+    QueueWorkers
+        QueueWorkers × threads is at most the number of cores: beyond it, all of them collapse.
+
+    Raises
+    ------
+    UserError
+        Where there are more workers than cores, or OMP_NUM_THREADS asks for too much.
+    """
+    cores = _cores()
+    if not 1 <= jobs <= cores:
+        raise UserError(f"--jobs {jobs}: this machine has {cores} cores, so 1 to {cores}")
+    asked = os.environ.get(_THREADS_VARIABLE, "")
+    more = {paths.MAIN_ROOT_VARIABLE: str(Path.cwd().resolve())}
+    if asked.isdigit() and int(asked) * jobs > cores:
+        raise UserError(f"OMP_NUM_THREADS={asked} with --jobs {jobs}: more threads than the {cores} cores; unset it or ask for fewer jobs")
+    if jobs > 1 and not asked.isdigit():
+        more[_THREADS_VARIABLE] = str(cores // jobs)
+    return QueueWorkers(jobs, environment(**more))
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _list(points: list[Point], found: Survey, ablations: Ablations) -> None:
+    for point in points:
+        say(f"{'done   ' if point.name in found.done else 'to run '} {point.name}  ({point.arm}, seed {point.seed})")
+    left = sum(point.name not in found.done for point in points)
+    say(f"{len(ablations.arms)} arms × {len(ablations.seeds)} seeds: {left} of {len(points)} experiments to run")
+
+
+class _Runner:
+    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers) -> None:
+        self._points = points
+        self._precision = str(points[0].parameters["train.precision"])
+        self._other_data = ablations.other_data
+        self._workers = workers
+        self._tries = {point.name: _Tries() for point in points}
+        self._forced: set[str] = set()
+        self._head = head()
+        self._moving_at = time.monotonic()
+        self._done_before = 0
+
+    def run(self) -> None:
+        """Queue, watch and queue again until every experiment is there or given up."""
+        if self._other_data:  # the workspace stands on other parameters: the first experiment makes what all share
+            check_source(str(self._points[0].parameters["prepare.source"]))
+        else:
+            dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
+        found = self._survey()
+        if self._uniform(found):
+            say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report` compares them")
+            return
+        self._adapt_threads(found)
+        found = self._refuse_other_machines(found)
+        self._take_over_workers()
+        say(f"{len(self._points) - len(found.done)} of {len(self._points)} experiments to run, {self._workers.jobs} at a time")
+        epochs = [int(point.parameters["train.epochs"]) for point in self._points]
+        with progress_bar("epochs", sum(epochs)) as bar:
+            bar.start_from(sum(int(point.parameters["train.epochs"]) for point in self._points if point.name in found.done))
+            while True:
+                state = self._look()
+                self._advance(state)
+                if not state.open:
+                    break
+                self._watch(state, bar)
+            bar.update(sum(epochs))
+        self._finish()
+
+    def _survey(self) -> Survey:
+        return survey(self._points, self._head, self._other_data)
+
+    def _uniform(self, found: Survey) -> bool:
+        return len(found.done) == len(self._points) and len(set(found.machines.values())) == 1
+
+    def _adapt_threads(self, found: Survey) -> None:
+        """Go on with the threads of what is there, where that fits: results of other threads could not be compared."""
+        threads = {machine.threads for machine in found.machines.values()}
+        if len(threads) != 1 or os.environ.get(_THREADS_VARIABLE, "").isdigit():
+            return
+        (count,) = threads
+        if 0 < count * self._workers.jobs <= _cores():
+            self._workers = QueueWorkers(self._workers.jobs, {**self._workers.environment, _THREADS_VARIABLE: str(count)})
+
+    def _take_over_workers(self) -> None:
+        """Have no worker of an earlier call train with another number of threads."""
+        wanted = self._workers.environment.get(_THREADS_VARIABLE, "")
+        if orphans.worker_threads() <= {wanted}:
+            return
+        if any(row.state == "running" and not orphans.is_orphan(row) for row in unfinished(self._head)):
+            raise UserError(
+                "a queue worker with another number of threads is at work: let it end, or end it with `python -m ablations stop`, and run this again"
+            )
+        orphans.end_workers()
+
+    def _refuse_other_machines(self, found: Survey) -> Survey:
+        """Count what was made with other threads or precision as not done: it could not be compared."""
+        machine = this_machine(self._precision, self._workers.environment)
+        self._machine = machine
+        others = {name: reference for name, reference in found.done.items() if not self._alike(found.machines[name], name)}
+        if others:
+            told = sorted({f"{found.machines[name].threads} threads, {found.machines[name].precision}" for name in others})
+            say(f"made again, because the others run with {machine.threads} threads in {machine.precision}: {', '.join(others)} ({'; '.join(told)})")
+            self._forced = set(others)  # or DVC would take the result from its cache, which knows no threads
+        done = {name: reference for name, reference in found.done.items() if name not in others}
+        return Survey(done, found.machines)
+
+    def _alike(self, machine: Machine, name: str) -> bool:
+        asked = next(str(point.parameters["train.precision"]) for point in self._points if point.name == name)
+        precision_is_open = asked == "auto"
+        return machine.threads == self._machine.threads and (not precision_is_open or machine.precision == self._machine.precision)
+
+    def _rename(self, reference: Reference, taken: set[str]) -> None:
+        """Free the name of an experiment that was made otherwise; its result stays."""
+        count = 1
+        while (new := f"{reference.name}-before{count}") in taken:
+            count += 1
+        dvc("exp", "rename", reference.name, new)
+        say(f"{reference.name} was made otherwise (code, data, parameters, threads): it is called {new} from now on")
+
+    def _look(self) -> _State:
+        # In this order: what ends between the two questions is seen as running and as done, and not as neither.
+        rows = {row.name: row for row in unfinished(self._head)}
+        found = self._survey()
+        done = {name: reference for name, reference in found.done.items() if self._alike(found.machines[name], name)}
+        rows = {name: row for name, row in rows.items() if name not in done}
+        return _State(Survey(done, found.machines), rows)
+
+    def _advance(self, state: _State) -> None:
+        """Queue what is not queued, take away what failed or is orphaned, and keep the workers going."""
+        for point in self._points:
+            row = state.rows.get(point.name)
+            tries = self._tries[point.name]
+            if point.name in state.survey.done:
+                continue
+            if row is not None and row.state == "running" and orphans.is_orphan(row):
+                # Collecting takes a moment, in which the experiment's process is gone and its result not there yet.
+                say(f"{point.name}: its queue worker is gone; it is ended and queued again")
+                orphans.end(row.root)
+                orphans.release(row)
+                orphans.clear_workspace(row.root)
+                row = None
+            elif row is not None and row.state == "failed":
+                tries.log = self._keep_log(row, tries.queued)
+                dvc("queue", "remove", row.task)
+                if tries.queued:
+                    say(f"{point.name} failed (try {tries.queued} of {1 + _RETRIES}): {tries.log}")
+                row = None
+            if row is None:
+                if tries.queued > _RETRIES:
+                    continue  # given up
+                self._queue(point)
+                tries.queued += 1
+            state.open.append(point)
+        self._check_stall(state)
+        if state.open and len(orphans.live_workers()) < self._workers.jobs:
+            dvc("queue", "start", "-j", str(self._workers.jobs), environment=self._workers.environment, output=_FOLDER / "queue.log")
+
+    def _check_stall(self, state: _State) -> None:
+        """End workers that live and take nothing up, as one that was told to stop now and then does."""
+        running = any(row.state == "running" for row in state.rows.values())
+        now = time.monotonic()
+        if running or not state.open or not orphans.live_workers() or len(state.survey.done) != self._done_before:
+            self._moving_at, self._done_before = now, len(state.survey.done)
+        elif now - self._moving_at > _STALLED_SECONDS:
+            say("the queue's worker takes nothing up: it is started anew")
+            orphans.end_workers()
+            self._moving_at = now
+
+    def _queue(self, point: Point) -> None:
+        here = {reference.name: reference for reference in references() if reference.baseline == self._head}
+        if point.name in here:
+            self._rename(here[point.name], set(here))
+        forced = ["--force"] if point.name in self._forced else []
+        dvc("exp", "run", "--queue", *forced, "-n", point.name, *set_options(point.parameters), environment=self._workers.environment)
+
+    def _watch(self, state: _State, bar: ProgressBar) -> None:
+        """Show progress until something may have changed: cheap looks at git and at logs, as DVC takes half a second of a core."""
+        finished = len(state.survey.done)
+        known = {reference.revision for reference in references()}
+        workers = len(orphans.live_workers())
+        until = time.monotonic() + _ASK_DVC_EVERY_SECONDS
+        epochs_done = sum(int(point.parameters["train.epochs"]) for point in self._points if point.name in state.survey.done)
+        while time.monotonic() < until:
+            progress = [_progress(row) for row in state.rows.values() if row.state == "running"]
+            note = "; ".join(text for _, text in progress) or "starting"
+            bar.update(int(epochs_done + sum(epoch for epoch, _ in progress)), f"[{finished}/{len(self._points)}] {note}")
+            time.sleep(_LOOK_EVERY_SECONDS)
+            if {reference.revision for reference in references()} != known or len(orphans.live_workers()) != workers:
+                time.sleep(_LOOK_EVERY_SECONDS / 2)  # the worker takes up the next one
+                return
+
+    def _keep_log(self, row: QueueEntry, attempt: int) -> Path | None:
+        if row.log is None or not row.log.exists():
+            return None
+        kept = _FOLDER / "logs" / f"{row.name}-{attempt}.log"
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(row.log, kept)
+        return kept
+
+    def _finish(self) -> None:
+        done = self._look().survey.done
+        missing = [point for point in self._points if point.name not in done]
+        say(f"{len(done)} of {len(self._points)} experiments ended in success")
+        for point in missing:
+            log = self._tries[point.name].log
+            say(f"missing: {point.name} (log: {log or 'none was written'})")
+        if missing:
+            raise UserError(
+                f"{len(missing)} of {len(self._points)} experiments are missing after {1 + _RETRIES} tries each; put the cause right and run it again"
+            )
+        say("`python -m ablations report` compares them")
+
+
+def _progress(row: QueueEntry) -> tuple[float, str]:
+    """Read how far a running experiment is from the end of its log."""
+    if row.log is None:
+        return 0.0, row.name
+    try:
+        with row.log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+            tail = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return 0.0, row.name
+    found = _EPOCH.findall(tail)
+    if not found:
+        return 0.0, row.name
+    epoch, loss = found[-1]
+    return float(epoch), f"{row.name}: epoch {float(epoch):.1f}" + (f", loss {loss}" if loss else "")

@@ -1,0 +1,286 @@
+"""Bringing data from outside into the repository: parquet files under data/<name>/, tracked by DVC."""
+
+import os
+import re
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sentiment.core.files import replacing, write_json
+from sentiment.core.tables import SPLITS
+from sentiment.data.reading.formats import KINDS, count_rows, kind_of, read_tables
+from sentiment.data.reading.sources import WHOLE, SourceFile, find_files
+from sentiment.model.network import reachable
+from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import progress_bar, say
+
+DATA = Path("data")
+ORIGIN = "origin.json"
+_RESERVED = ("prepared", "split")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_HUB = "https://huggingface.co"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to fetch.
+
+    Attributes
+    ----------
+    source : str
+        A file, a folder, or the id of a dataset on the Hub.
+    name : str or None
+        Folder under data/; by default the last part of `source`.
+    revision, config : str or None
+        Commit, tag or branch, and configuration of a Hub dataset.
+    splits : list of str or None
+        Splits of a Hub dataset to take, ``theirs`` or ``theirs=train|validation|test``, or files of a
+        local folder, ``part-*.csv=train``; by default all, by their names.
+    cache_dir : str or None
+        Where the Hub's files are kept; by default the Hub's own cache.
+    """
+
+    source: str
+    name: str | None = None
+    revision: str | None = None
+    config: str | None = None
+    splits: list[str] | None = None
+    cache_dir: str | None = None
+
+
+def fetch(request: Request) -> Path:
+    """Write a dataset to ``data/<name>/`` and put it under DVC.
+
+    Parameters
+    ----------
+    request : Request
+        What to fetch.
+
+    Returns
+    -------
+    Path
+        The folder: one parquet file a split, and origin.json with where it came from, its commit
+        and its rows.
+
+    Raises
+    ------
+    UserError
+        Where the source is not there or cannot be read, the Hub does not answer, or the name is not
+        usable. Nothing is left half written.
+    """
+    local = Path(request.source).expanduser()
+    folder = DATA / _check_name(request.name or _default_name(request.source, local))
+    _check_repository(folder)
+    with replacing(folder) as partial:
+        partial.mkdir()
+        if local.exists():
+            origin = _fetch_local(request, local, partial)
+        elif request.source.startswith((".", "/", "~")) or local.suffix or request.source.count("/") > 1:
+            raise UserError(f"{request.source}: no such file or folder")
+        else:
+            origin = _fetch_hub(request, partial)
+        rows = {path.stem: pq.read_metadata(path).num_rows for path in sorted(partial.glob("*.parquet"))}
+        write_json(partial / ORIGIN, {**origin, "rows": rows})
+    _track(folder)
+    return folder
+
+
+def _default_name(source: str, local: Path) -> str:
+    return local.resolve().name.split(".")[0] if local.exists() else source.rstrip("/").split("/")[-1]
+
+
+def _check_name(name: str) -> str:
+    if not _NAME.fullmatch(name) or name in _RESERVED:
+        raise UserError(f"--name {name}: letters, digits, dots, dashes and underscores only, and none of {', '.join(_RESERVED)}")
+    return name
+
+
+def _check_repository(folder: Path) -> None:
+    if not Path("dvc.yaml").is_file():
+        raise UserError("run this in the project's root, where dvc.yaml lies")
+    if (folder.is_file() or folder.is_dir()) and not folder.with_name(folder.name + ".dvc").is_file():
+        raise UserError(f"{folder} is there already and was not fetched: choose another --name")
+
+
+def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]:
+    for option in ("revision", "config", "cache_dir"):
+        if getattr(request, option) is not None:
+            raise UserError(f"--{option.replace('_', '-')} is for a dataset of the Hub; {source} is a local one")
+    files, ignored = find_files(source, str(source)) if request.splits is None else (_named_files(source, request.splits), [])
+    for path in ignored:
+        say(f"fetch: {path.relative_to(source)} starts with none of train, validation, test (only the first word of a name counts): left out")
+    for split in dict.fromkeys(file.split for file in files):
+        _write_split([file for file in files if file.split == split], target / f"{WHOLE if split == WHOLE else split}.parquet")
+    return {"source": source.name}
+
+
+def _named_files(source: Path, splits: list[str]) -> list[SourceFile]:
+    files: list[SourceFile] = []
+    for item in splits:
+        pattern, _, ours = item.partition("=")
+        ours = ours or pattern
+        if ours not in SPLITS or not source.is_dir():
+            raise UserError(
+                f"--split {item}: for a local folder write FILES=train, FILES=validation or FILES=test, FILES a name or a pattern like 'part-*.csv'"
+            )
+        found = sorted(path for path in source.glob(pattern) if kind_of(path) or path.is_dir())
+        if not found:
+            raise UserError(f"--split {item}: {source} has no file {pattern} of a known kind ({', '.join(KINDS)})")
+        files.extend(SourceFile(path, ours) for path in found)
+    if doubled := [path for path, count in Counter(file.path for file in files).items() if count > 1]:
+        raise UserError(f"--split: {doubled[0]} would stand in two splits")
+    return files
+
+
+def _write_split(files: list[SourceFile], target: Path) -> None:
+    total = sum(count_rows(file.path) for file in files)
+    with progress_bar(f"fetch: {target.stem}", total) as bar:
+        write_batches(_with_progress(files, bar.update), target)
+
+
+def _with_progress(files: list[SourceFile], update: Any) -> Iterator[tuple[Path, pa.Table]]:
+    done = 0
+    for file in files:
+        for table in read_tables(file.path):
+            done += table.num_rows
+            yield file.path, table
+            update(done)
+
+
+def write_batches(tables: Iterator[tuple[Path, pa.Table]], target: Path) -> None:
+    """Write tables of one shape to one parquet file, a row group each, without holding them all.
+
+    A column that is empty at first takes the type it shows later; one that changes its type
+    after rows were written is an error.
+
+    Parameters
+    ----------
+    tables : iterator of (Path, pyarrow.Table)
+        With the file each comes from.
+    target : Path
+        The parquet file.
+
+    Raises
+    ------
+    UserError
+        Where columns or types differ between files.
+    """
+    held: list[pa.Table] = []
+    writer: pq.ParquetWriter | None = None
+    try:
+        for path, table in tables:
+            if writer is None:
+                held.append(table)
+                merged = _merge(held, path)
+                if any(pa.types.is_null(field.type) for field in merged.schema):
+                    continue
+                writer = pq.ParquetWriter(target, merged.schema, compression="zstd")
+                writer.write_table(merged)
+                held = []
+            else:
+                writer.write_table(_conform(table, writer.schema, path))
+        if writer is None and held:
+            merged = pa.concat_tables(held, promote_options="permissive")
+            writer = pq.ParquetWriter(target, merged.schema, compression="zstd")
+            writer.write_table(merged)
+    finally:
+        if writer is not None:
+            writer.close()
+    if writer is None:
+        raise UserError(f"{target.stem}: no rows")
+
+
+def _merge(tables: list[pa.Table], path: Path) -> pa.Table:
+    try:
+        return pa.concat_tables(tables, promote_options="permissive")
+    except pa.ArrowException as error:
+        raise UserError(f"{path}: its columns do not go with those before ({error})") from None
+
+
+def _conform(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
+    unknown = [name for name in table.column_names if name not in schema.names]
+    if unknown:
+        raise UserError(f"{path}: has the column {unknown[0]!r}, which earlier rows do not have; they have {', '.join(schema.names)}")
+    columns = []
+    for field in schema:
+        if field.name not in table.column_names:
+            columns.append(pa.nulls(table.num_rows, field.type))
+            continue
+        column = table.column(field.name)
+        try:
+            columns.append(column.cast(field.type))
+        except pa.ArrowException:
+            raise UserError(f"{path}: column {field.name!r} is {column.type} where earlier rows have {field.type}") from None
+    return pa.table(columns, schema=schema)
+
+
+def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
+    if not reachable(os.environ.get("HF_ENDPOINT", _HUB)):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # must stand before datasets is imported: it then asks its cache alone
+        say("fetch: the Hub does not answer; looking in its cache")
+    import datasets
+
+    at = f" at revision {request.revision}" if request.revision else ""
+    offline = os.environ.get("HF_HUB_OFFLINE") == "1"
+    try:
+        builder = datasets.load_dataset_builder(request.source, request.config, revision=request.revision, cache_dir=request.cache_dir)
+        builder.download_and_prepare()
+        parts = builder.as_dataset()
+    except (OSError, ValueError) as error:
+        first = " ".join(str(error).split())[:200]
+        advice = "check the network, or give a local file or folder" if offline else "check the id, the configuration and the revision"
+        problem = "the Hub does not answer and it is not whole in the cache" if offline else f"cannot be fetched from the Hub ({first})"
+        raise UserError(f"{request.source}{at}: {problem}: {advice}") from None
+    if request.revision and _COMMIT.fullmatch(request.revision) and builder.hash != request.revision:
+        raise UserError(f"{request.source}{at}: the cache holds commit {builder.hash} only, and the Hub does not answer")
+    for theirs, ours in _chosen_splits(request, parts).items():
+        part = parts[theirs]
+        with progress_bar(f"fetch: {theirs}", part.num_rows) as bar:
+            write_batches(_hub_batches(part, bar.update), target / f"{ours}.parquet")
+    return {"source": request.source, "config": builder.config.name, "revision": request.revision, "commit": builder.hash}
+
+
+def _hub_batches(part: Any, update: Any) -> Iterator[tuple[Path, pa.Table]]:
+    size = 8192
+    columns = part.with_format("arrow")
+    features = part.features.arrow_schema.metadata  # holds the names of the classes, which prepare reads
+    for start in range(0, part.num_rows, size):
+        table = columns[start : start + size]
+        yield Path(str(part.split)), pa.table({name: table.column(name) for name in table.column_names}).replace_schema_metadata(features)
+        update(min(start + size, part.num_rows))
+
+
+def _chosen_splits(request: Request, parts: Mapping[str, Any]) -> dict[str, str]:
+    if request.splits is None:
+        chosen = {name: name for name in parts}
+    else:
+        pairs = [item.partition("=") for item in request.splits]
+        chosen = {theirs: ours or theirs for theirs, _, ours in pairs}
+    for theirs in chosen:
+        if theirs not in parts:
+            raise UserError(f"{request.source}: no split {theirs!r}; it has {', '.join(parts)}")
+    if len(set(chosen.values())) < len(chosen):
+        raise UserError(f"--split: two splits would become one: {', '.join(request.splits or [])}")
+    return chosen
+
+
+def _track(folder: Path) -> None:
+    # The same interpreter's DVC, whether or not its environment is on PATH.
+    _run([sys.executable, "-m", "dvc", "add", "--quiet", str(folder)])
+    if subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False).returncode == 0:
+        _run(["git", "add", f"{folder}.dvc", str(folder.parent / ".gitignore")])
+
+
+def _run(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
+        raise UserError(f"`{' '.join(command[-3:])}` failed: {last}")

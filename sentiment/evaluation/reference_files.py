@@ -1,0 +1,75 @@
+"""What the reference stage leaves for the eval stage: the simpler method's answers, and the training labels that it doubts."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from sentiment.core.files import read_json, write_json
+from sentiment.core.tables import labels_of, write_table
+from sentiment.evaluation.doubtful_labels import DoubtfulLabel, DoubtfulLabels
+from sentiment.terminal.errors import UserError
+
+_SUMMARY = "summary.json"
+_DOUBTFUL = "doubtful_labels.json"
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How the simpler method does on the same split.
+
+    Attributes
+    ----------
+    accuracy : float
+        On the test split, in [0, 1].
+    challenge_accuracy : float or None
+        On the challenge set; None where it is empty.
+    doubtful : DoubtfulLabels
+        Training rows whose label it doubts.
+    """
+
+    accuracy: float
+    challenge_accuracy: float | None
+    doubtful: DoubtfulLabels
+
+
+def write_reference(folder: Path, reference: Reference) -> None:
+    """Write the figures and the doubtful labels; `write_answers` adds the answers beside them."""
+    write_json(folder / _SUMMARY, {"accuracy": reference.accuracy, "challenge_accuracy": reference.challenge_accuracy})
+    write_json(folder / _DOUBTFUL, asdict(reference.doubtful))
+
+
+def write_answers(path: Path, table: pa.Table, probabilities: npt.NDArray[np.float64]) -> None:
+    """Write one row for each row of a split.
+
+    Parameters
+    ----------
+    path : Path
+        The parquet file: id, label, probabilities (null where the row was not judged).
+    table : pyarrow.Table
+        The split.
+    probabilities : ndarray of float, shape (rows, classes)
+        What the method gives to each class; nan in all columns where it was not asked.
+    """
+    lists = pa.array([row if np.isfinite(row).all() else None for row in probabilities], pa.list_(pa.float64()))
+    write_table(pa.table({"id": table.column("id"), "label": pa.array(labels_of(table), pa.int32()), "probabilities": lists}), path)
+
+
+def read_reference(folder: Path) -> Reference:
+    """Read what the reference stage wrote.
+
+    Raises
+    ------
+    UserError
+        Where the folder is missing or broken.
+    """
+    try:
+        summary: dict[str, Any] = read_json(folder / _SUMMARY)
+        doubtful: dict[str, Any] = read_json(folder / _DOUBTFUL)
+        found = [DoubtfulLabel(**entry) for entry in doubtful["found"]]
+        return Reference(summary["accuracy"], summary["challenge_accuracy"], DoubtfulLabels(found, doubtful["rows"], doubtful["judged"]))
+    except (OSError, ValueError, KeyError, TypeError):
+        raise UserError(f"{folder}: missing or broken: run the stage reference first (dvc repro, or python -m stages.reference)") from None

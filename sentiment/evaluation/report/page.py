@@ -1,0 +1,229 @@
+"""The test report that people read: Markdown with the figures beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import isfinite
+
+from sentiment.evaluation.doubtful_labels import DoubtfulLabel, DoubtfulLabels
+from sentiment.evaluation.metrics import Interval
+from sentiment.evaluation.mistakes import Mistake
+from sentiment.evaluation.report.class_section import ByClass, class_section
+from sentiment.evaluation.report.markdown import code, pictures, plain, table
+from sentiment.evaluation.slices import CUT, Slice, difference
+
+_DOUBTFUL_SHOWN = 20
+_FEWEST_TO_COMPARE = 10
+
+
+@dataclass(frozen=True)
+class ChallengeResult:
+    """Accuracy on the challenge set, all in all and by phenomenon, beside the reference's."""
+
+    overall: Slice
+    by_phenomenon: list[Slice]
+    reference_accuracy: float
+
+
+@dataclass(frozen=True)
+class TestResult:
+    """All that the report says; shares in [0, 1].
+
+    Attributes
+    ----------
+    model, source : str
+        What was trained, on what.
+    rows, groups : int
+        Test rows, and groups among them (0 where there are none).
+    accuracy : float
+        Share of correct rows.
+    interval : Interval
+        Its 95 % interval.
+    loss, calibration_error : float
+        As in reports/eval.json.
+    reference_accuracy : float
+        Of TF-IDF with logistic regression, trained on the same rows.
+    by_class : ByClass
+        The same class by class.
+    slices : dict of str to list of Slice
+        By what they cut: length and so on.
+    truncated : float
+        Share of test texts longer than max_length.
+    max_length : int
+        Tokens a text is cut to.
+    without_answer : int
+        Texts for which the model gave no finite number.
+    challenge : ChallengeResult or None
+        Where it was asked for and fits the classes.
+    mistakes : list of Mistake
+        The most confident ones.
+    doubtful : dict of str to DoubtfulLabels, or None
+        By split; None where they were not looked for.
+    """
+
+    model: str
+    source: str
+    rows: int
+    groups: int
+    accuracy: float
+    interval: Interval
+    loss: float
+    calibration_error: float
+    reference_accuracy: float
+    by_class: ByClass
+    slices: dict[str, list[Slice]]
+    truncated: float
+    max_length: int
+    without_answer: int
+    challenge: ChallengeResult | None
+    mistakes: list[Mistake]
+    doubtful: dict[str, DoubtfulLabels] | None
+
+    @property
+    def macro_f1(self) -> float:
+        """The mean of the classes' F1."""
+        return self.by_class.averages["macro"].f1
+
+    @property
+    def roc_auc(self) -> float | None:
+        """The area under the ROC curve, of several classes the mean; None where all test rows are of one class."""
+        area = self.by_class.roc.area
+        return area if isfinite(area) else None
+
+
+def render_page(result: TestResult) -> str:
+    """Write the report, the same for the same result."""
+    resampled = f"whole groups resampled, {result.groups} of them" if result.groups else "rows resampled"
+    lines = [
+        "# Test report",
+        "",
+        f"{code(result.model)} fine-tuned on {code(result.source)}, tested on {result.rows:,} texts it has not seen.",
+        "",
+        f"**Accuracy {result.accuracy:.1%}**, 95 % interval {result.interval.low:.1%} to {result.interval.high:.1%} ({resampled}). "
+        + _against_reference(result),
+        "",
+        *table(
+            ["", "value", "what it says"],
+            [
+                ["accuracy", f"{result.accuracy:.4f}", "share of correct texts"],
+                ["macro-F1", f"{result.macro_f1:.4f}", "mean over the classes of the harmonic mean of precision and recall"],
+                ["ROC-AUC", _roc_auc(result), "chance that a text of a class is ranked above one of another class"],
+                ["loss", f"{result.loss:.4f}", "cross-entropy in nats; guessing evenly gives the logarithm of the number of classes"],
+                ["calibration error", f"{result.calibration_error:.4f}", "mean gap between confidence and accuracy, 15 bins"],
+                ["TF-IDF + logistic regression", f"{result.reference_accuracy:.4f}", "accuracy of counting words, same training and test texts"],
+            ],
+        ),
+    ]
+    if result.without_answer:
+        lines += ["", f"**{result.without_answer:,} texts got no finite answer**: the training has diverged. They count as guesses."]
+    lines += ["", *class_section(result.by_class)]
+    lines += ["", "## Training", "", *pictures("losses", "grad_norm"), "", *pictures("lr")]
+    lines += ["", "## Where it is weak", ""]
+    lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.{_cost_of_cutting(result)}", ""]
+    for name, slices in result.slices.items():
+        if name != CUT:  # the sentence above says it
+            lines += [*_slice_table(name, slices), ""]
+    lines += _challenge(result)
+    lines += ["## The most confident mistakes", ""]
+    lines += (
+        table(
+            ["id", "true", "predicted", "probability", "text"],
+            [[plain(m.id), plain(m.label), plain(m.predicted), f"{m.probability:.3f}", plain(m.text, 300)] for m in result.mistakes],
+        )
+        if result.mistakes
+        else ["None."]
+    )
+    lines += _doubtful_labels(result)
+    return "\n".join(lines) + "\n"
+
+
+def _roc_auc(result: TestResult) -> str:
+    return "–" if result.roc_auc is None else f"{result.roc_auc:.4f}"
+
+
+def _against_reference(result: TestResult) -> str:
+    difference = result.accuracy - result.reference_accuracy
+    inside = result.interval.low <= result.reference_accuracy <= result.interval.high
+    if inside:
+        return f"Counting words gets {result.reference_accuracy:.1%}, which lies inside that interval."
+    if difference > 0:
+        return f"Counting words gets {result.reference_accuracy:.1%}, which is less."
+    return f"Counting words gets {result.reference_accuracy:.1%}: on this data the simpler method wins."
+
+
+def _challenge(result: TestResult) -> list[str]:
+    challenge = result.challenge
+    if challenge is None:
+        return []
+    whole = challenge.overall
+    return [
+        "## The challenge set",
+        "",
+        f"{whole.rows:,} hard reviews of other films: {whole.accuracy:.1%} right, 95 % interval {whole.low:.1%} to {whole.high:.1%}; "
+        f"counting words gets {challenge.reference_accuracy:.1%}.",
+        "",
+        *_slice_table("phenomenon", challenge.by_phenomenon),
+        "",
+    ]
+
+
+def _cost_of_cutting(result: TestResult) -> str:
+    parts = {part.name: part for part in result.slices.get(CUT, [])}
+    if len(parts) < 2:
+        return ""
+    whole, cut = parts["read whole"], parts["cut"]
+    if min(cut.rows, whole.rows) < _FEWEST_TO_COMPARE:
+        return f" Too few on one side ({min(cut.rows, whole.rows)}) to say what that costs."
+    lost = difference(whole, cut)
+    verdict = (
+        "which is within what chance gives"
+        if lost.low <= 0 <= lost.high
+        else "what cutting costs at the most: long texts may be harder by themselves"
+        if lost.low > 0
+        else "so that cutting shows no cost"
+    )
+    return (
+        f" Of those {cut.rows:,}, {cut.accuracy:.1%} were answered right ({cut.low:.1%} to {cut.high:.1%}), of the {whole.rows:,} others "
+        f"{whole.accuracy:.1%} ({whole.low:.1%} to {whole.high:.1%}): a difference of {100 * (whole.accuracy - cut.accuracy):.1f} points "
+        f"({100 * lost.low:.1f} to {100 * lost.high:.1f}), {verdict}."
+    )
+
+
+def _doubtful_labels(result: TestResult) -> list[str]:
+    if result.doubtful is None:
+        return []
+    judges = {"train": "counting words, fitted without the row's fold", "test": "the classifier, which has not seen the row"}
+    lines = [
+        "",
+        "## Labels that look wrong",
+        "",
+        "Candidates to read, not errors: confident learning (Northcutt et al. 2021, cleanlab) lists rows whose label the judge finds improbable. "
+        "Hard and ironic texts are among them. Nothing was removed or changed; all of them stand in `label_issues.json`.",
+    ]
+    for split, labels in result.doubtful.items():
+        found = labels.found
+        shown = f", the {_DOUBTFUL_SHOWN} most doubtful here" if len(found) > _DOUBTFUL_SHOWN else ""
+        lines += ["", f"**{split}** (judged by {judges[split]}): {len(found):,} of {labels.judged:,} rows{shown}.{_not_judged(labels)}", ""]
+        if found:
+            lines += table(
+                ["id", "label", "looks like", "p(label)", "p(looks like)", "text"],
+                [_doubtful_row(one) for one in found[:_DOUBTFUL_SHOWN]],
+            )
+    return lines
+
+
+def _not_judged(labels: DoubtfulLabels) -> str:
+    missing = labels.rows - labels.judged
+    reasons = "a class with too few rows or groups for five folds, more rows than are judged, or no finite answer"
+    return f" {missing:,} more could not be judged ({reasons})." if missing else ""
+
+
+def _doubtful_row(one: DoubtfulLabel) -> list[str]:
+    probabilities = [f"{one.label_probability:.3f}", f"{one.suggested_probability:.3f}"]
+    return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, plain(one.text, 300)]
+
+
+def _slice_table(name: str, slices: Sequence[Slice]) -> list[str]:
+    return table(
+        [name, "rows", "accuracy", "95 % interval"],
+        [[plain(s.name), f"{s.rows:,}", f"{s.accuracy:.1%}", f"{s.low:.1%} to {s.high:.1%}"] for s in slices],
+    )

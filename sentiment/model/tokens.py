@@ -1,0 +1,106 @@
+"""From texts to token ids: tokenised once, cut to length, padded batch by batch."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sentiment.model.token_cache import kept_bodies
+
+_CHUNK = 2048
+# oneDNN compiles and keeps kernels for each new shape, some 6 MB a length: fewer lengths save memory and time.
+LENGTH_STEP = 8
+_HEAD_SHARE = 0.25  # Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?": 128 of 510
+
+
+@dataclass(frozen=True)
+class TokenizedTexts:
+    """Texts as the model reads them.
+
+    Attributes
+    ----------
+    token_ids : list of ndarray of int32
+        One array a text, special tokens included, at most `max_length` long.
+    full_lengths : ndarray of int, shape (n,)
+        Tokens before cutting, special tokens included.
+    """
+
+    token_ids: list[npt.NDArray[np.int32]]
+    full_lengths: npt.NDArray[np.int64]
+
+    @property
+    def lengths(self) -> npt.NDArray[np.int64]:
+        """Tokens of each text after cutting."""
+        return np.fromiter((len(ids) for ids in self.token_ids), dtype=np.int64, count=len(self.token_ids))
+
+
+def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: str, cache: Path | None = None) -> TokenizedTexts:
+    """Turn texts into token ids and cut the long ones.
+
+    Parameters
+    ----------
+    tokenizer : transformers tokenizer
+        A fast one: it works on several threads.
+    texts : sequence of str
+        The texts.
+    max_length : int
+        Tokens to keep, special tokens included.
+    truncation : str
+        head keeps the beginning, tail the end, head_tail the first quarter and the end.
+    cache : Path, optional
+        A folder in which the uncut ids are kept: experiments that share texts and tokenizer tokenise once,
+        whatever their lengths.
+
+    Returns
+    -------
+    TokenizedTexts
+        In the order of `texts`.
+    """
+    prefix, suffix = _special_tokens(tokenizer)
+    room = max_length - len(prefix) - len(suffix)
+    head = {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
+    bodies = kept_bodies(cache, tokenizer, texts, lambda: _encode(tokenizer, texts)) if cache else _encode(tokenizer, texts)
+    token_ids: list[npt.NDArray[np.int32]] = []
+    for body in bodies:
+        kept = body if len(body) <= room else np.concatenate([body[:head], body[len(body) - (room - head) :]])
+        token_ids.append(np.concatenate([prefix, kept, suffix]))
+    full_lengths = np.fromiter((len(body) for body in bodies), dtype=np.int64, count=len(texts)) + len(prefix) + len(suffix)
+    return TokenizedTexts(token_ids, full_lengths)
+
+
+def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int) -> dict[str, torch.Tensor]:
+    """Make one batch: `input_ids` and `attention_mask`, int64, shape (texts, longest text up to a multiple of 8)."""
+    longest = -(-max(len(ids) for ids in token_ids) // LENGTH_STEP) * LENGTH_STEP
+    input_ids = torch.full((len(token_ids), longest), pad_token_id, dtype=torch.int64)
+    attention_mask = torch.zeros((len(token_ids), longest), dtype=torch.int64)
+    for row, ids in enumerate(token_ids):
+        input_ids[row, : len(ids)] = torch.from_numpy(ids)
+        attention_mask[row, : len(ids)] = 1
+    return {"input_ids": input_ids, "attention_mask": attention_mask}
+
+
+def _encode(tokenizer: Any, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
+    bodies: list[npt.NDArray[np.int32]] = []
+    for start in range(0, len(texts), _CHUNK):
+        chunk = tokenizer(
+            list(texts[start : start + _CHUNK]),
+            add_special_tokens=False,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+            verbose=False,
+        )["input_ids"]
+        bodies.extend(np.asarray(body, dtype=np.int32) for body in chunk)
+    return bodies
+
+
+def _special_tokens(tokenizer: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    # What the tokenizer puts before and after a text, found by asking it: fast tokenizers have no method for it.
+    body = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = tokenizer("a")["input_ids"]
+    start = next((start for start in range(len(whole) - len(body) + 1) if whole[start : start + len(body)] == body), None)
+    around = ([], []) if start is None else (whole[:start], whole[start + len(body) :])
+    return np.asarray(around[0], dtype=np.int32), np.asarray(around[1], dtype=np.int32)

@@ -1,0 +1,116 @@
+"""The whole of params.yaml: every section together, checked before any stage works, and the one place that reads it."""
+
+import difflib
+import re
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field, ValidationError
+
+from sentiment.core.section import Section
+from sentiment.core.yaml_text import parse_yaml, read_yaml
+from sentiment.data.parameters import PrepareParameters, SplitParameters
+from sentiment.evaluation.parameters import EvalParameters
+from sentiment.terminal.errors import UserError
+from sentiment.training.parameters import TrainParameters
+
+
+class Parameters(Section):
+    """The whole of params.yaml."""
+
+    seed: int = Field(ge=0, lt=2**32, description="initialisation and data order of training; never the split")
+    prepare: PrepareParameters
+    split: SplitParameters
+    train: TrainParameters
+    eval: EvalParameters
+
+
+def load_parameters(path: Path) -> Parameters:
+    """Read and check a params.yaml.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    parameters : Parameters
+        Every value, typed and in range.
+
+    Raises
+    ------
+    UserError
+        Where the file is missing or not YAML, or a key is unknown or missing, or a value has the
+        wrong type or is out of range: one line that names the key, the value and what is allowed.
+    """
+    return parse_parameters(read_yaml(path), str(path))
+
+
+def parse_parameters(text: str, name: str) -> Parameters:
+    """Parse and check the text of a params.yaml; `name` is what errors call it."""
+    return check_parameters(parse_yaml(text, name), name)
+
+
+def check_parameters(content: object, name: str) -> Parameters:
+    """Check what was parsed from a params.yaml; `name` is what errors call it."""
+    if not isinstance(content, dict):
+        raise UserError(f"{name}: must be a mapping with the keys {', '.join(Parameters.model_fields)}")
+    try:
+        return Parameters.model_validate(content)
+    except ValidationError as error:
+        raise UserError(f"{name}: {_describe(error)}") from None
+
+
+def _describe(error: ValidationError) -> str:
+    # A union (a list of float | null, say) reports one error a member: the first names the wanted type.
+    problems: dict[str, str] = {}
+    for item in error.errors():
+        location = [str(part) for part in item["loc"] if not str(part).startswith(("function-", "constrained-"))]
+        names = [part for part in location if re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*|\d+", part)]
+        names = _drop_union_members(names)
+        if item["type"] == "extra_forbidden" and names[-1:] != [str(item["loc"][-1])]:
+            names.append(str(item["loc"][-1]))  # a key that is no name: batch-size
+        key = ".".join(names)
+        if key in problems:
+            continue
+        if item["type"] == "extra_forbidden":
+            problems[key] = f"{key} is not a parameter{_nearest(names)}"
+        elif item["type"] == "missing":
+            problems[key] = f"{key} is missing"
+        else:
+            message = item["msg"].removeprefix("Value error, ")
+            message = message.replace("Input should", "must")
+            problems[key] = f"{key} = {item['input']!r}: {message}" if not isinstance(item["input"], dict) else f"{key}: {message}"
+    # A mistyped key is reported twice, as unknown and as missing: the first is the one to put right.
+    first, *more = sorted(problems.values(), key=lambda problem: problem.endswith(" is missing"))
+    return first + (f" (and {len(more)} more)" if more else "")
+
+
+_UNION_MEMBERS = {"int", "float", "str", "none", "nullable"}
+
+
+def _drop_union_members(names: list[str]) -> list[str]:
+    return [name for index, name in enumerate(names) if not (index >= 2 and name in _UNION_MEMBERS)]
+
+
+def _nearest(names: list[str]) -> str:
+    model: Any = Parameters
+    for name in names[:-1]:
+        annotation = model.model_fields[name].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return ""
+        model = annotation
+    matches = difflib.get_close_matches(names[-1], model.model_fields, n=1)
+    return f": did you mean {'.'.join([*names[:-1], matches[0]])}?" if matches else f": known are {', '.join(model.model_fields)}"
+
+
+def flatten(parameters: Parameters) -> dict[str, Any]:
+    """Return every parameter by its dotted name (``train.lr``), in params.yaml's order."""
+    flat: dict[str, Any] = {}
+    for name, value in parameters.model_dump().items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
+        else:
+            flat[name] = value
+    return flat

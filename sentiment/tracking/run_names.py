@@ -1,0 +1,130 @@
+"""Names of runs: the baseline plus what changed."""
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping
+from pathlib import PurePosixPath
+from typing import Any
+
+from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.terminal.errors import UserError
+
+BASELINE = "baseline"
+BASELINE_REVISION_VARIABLE = "DVC_EXP_BASELINE_REV"
+
+_SHORT = {
+    "train.lr": "lr",
+    "train.batch_size": "bs",
+    "train.epochs": "epoch",
+    "train.weight_decay": "wd",
+    "train.max_length": "len",
+    "seed": "seed",
+}
+
+
+def experiment_name(parameters: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
+    """Name a run after what differs from the baseline.
+
+    Parameters
+    ----------
+    parameters, baseline : mapping of str to value
+        Flat parameters by dotted name, in params.yaml's order.
+
+    Returns
+    -------
+    str
+        ``baseline``, then a suffix for each parameter that differs: those of train first, then of
+        split and eval, the seed last (``baseline_lr5e-5_bs32_seed43``). Other data becomes a prefix
+        (``imdb_baseline_bs32``), which stands for its column names and the like too.
+    """
+    changed = {key: value for key, value in parameters.items() if key in baseline and value != baseline[key]}
+    prefix = ""
+    if "prepare.source" in changed:
+        prefix = f"{_source_name(str(changed['prepare.source']))}_"
+        changed = {key: value for key, value in changed.items() if not key.startswith("prepare.")}
+    order = {"train": 0, "prepare": 1, "split": 2, "eval": 3, "seed": 4}
+    keys = sorted(changed, key=lambda key: order[key.split(".")[0]])
+    return prefix + "_".join([BASELINE, *(_suffix(key, changed[key]) for key in keys)])
+
+
+def run_name(given: str, derived: str) -> str:
+    """Choose between the name DVC knows an experiment by and the one its parameters give.
+
+    Parameters
+    ----------
+    given : str
+        What DVC calls it; empty where it runs outside of an experiment.
+    derived : str
+        From `experiment_name`.
+
+    Returns
+    -------
+    str
+        `given` where it follows the convention (``imdb_baseline_bs32``); names that DVC makes up
+        (``gummy-nappy``) say nothing.
+    """
+    return given if BASELINE in given.split("_") else derived
+
+
+def long_form(parameters: Mapping[str, Any]) -> str:
+    """Describe a run by what it is: ``bert-base-uncased@imdb-lr2e-5_bs8_epoch3_wd0.01``."""
+    encoder = str(parameters["train.model"]).removeprefix("package:").rstrip("/").split("/")[-1]
+    main = "_".join(_suffix(key, parameters[key]) for key in ("train.lr", "train.batch_size", "train.epochs", "train.weight_decay"))
+    return f"{encoder}@{_source_name(str(parameters['prepare.source']))}-{main}"
+
+
+def baseline_parameters(current: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Read the baseline's parameters from git.
+
+    Parameters
+    ----------
+    current : mapping
+        What to fall back on where git has no params.yaml (the name is then ``baseline``).
+
+    Returns
+    -------
+    parameters : dict
+        Flat, those of params.yaml at ``DVC_EXP_BASELINE_REV``, else at HEAD.
+    revision : str
+        The commit, empty where there is none.
+    """
+    revision = os.environ.get(BASELINE_REVISION_VARIABLE) or "HEAD"
+    try:
+        text = _git("show", f"{revision}:./params.yaml")
+        commit = _git("rev-parse", revision).strip()
+        return flatten(parse_parameters(text, f"params.yaml at {revision}")), commit
+    except (OSError, subprocess.CalledProcessError, UserError):
+        return dict(current), ""
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def _source_name(source: str) -> str:
+    return _plain(PurePosixPath(source).stem)
+
+
+def _suffix(key: str, value: Any) -> str:
+    name = _SHORT.get(key) or (key.removeprefix("train.") if key.startswith("train.") else key)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return f"{name}-{_plain(_words(value))}"
+    return name + _number(value)
+
+
+def _number(value: float) -> str:
+    # 5e-05 is written 5e-5, as people type it.
+    return re.sub(r"e([-+])0*", lambda match: "e" + match.group(1).replace("+", ""), repr(value))
+
+
+def _words(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, list):
+        return "-".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.") or "data"

@@ -1,0 +1,308 @@
+"""SwanLab: one run a training, in the mode the environment asks for, and never at a training's cost."""
+
+import math
+import os
+import subprocess
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from sentiment.core.files import read_json, write_json
+from sentiment.core.paths import RUN_SUMMARY, TRAIN_REPORT, main_root
+from sentiment.model.network import reachable
+from sentiment.model.prediction import Predictions
+from sentiment.settings.schema import Parameters, flatten
+from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import ProgressBar, say
+from sentiment.tracking.run_names import baseline_parameters, experiment_name, long_form, run_name
+
+PROJECT = "BERT_fine_tuning"
+MODES = ("local", "offline", "online", "disabled")
+_JOINED_MODES = ("online", "offline")  # the local dashboard shows a resumed run as a second one
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#882255", "#332288", "#999933", "#aa4499", "#117733", "#661100")
+_NAMES = {
+    "loss": "train/loss",
+    "grad_norm": "train/grad_norm",
+    "learning_rate": "train/lr",
+    "eval_loss": "validation/loss",
+    "eval_accuracy": "validation/accuracy",
+}
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What a run is called and what it is.
+
+    Attributes
+    ----------
+    name : str
+        From `sentiment.tracking.run_names`.
+    description : str
+        The long form.
+    tags : list of str
+        For filtering.
+    config : mapping
+        All parameters and what else the run depends on.
+    key : str
+        The training's fingerprint: the runs of its train and eval stages are joined by it.
+    """
+
+    name: str
+    description: str
+    tags: list[str]
+    config: Mapping[str, Any]
+    key: str
+
+
+def describe_run(parameters: Parameters, key: str, class_names: list[str]) -> RunInfo:
+    """Say what a run is, from all of its parameters and the baseline's.
+
+    Parameters
+    ----------
+    parameters : Parameters
+        Every parameter, also those that the stage itself does not read.
+    key : str
+        The training's fingerprint.
+    class_names : list of str
+        The classes, also where the parameters leave it to the data to tell them.
+    """
+    flat = flatten(parameters)
+    baseline, revision = baseline_parameters(flat)
+    name = run_name(os.environ.get("DVC_EXP_NAME", ""), experiment_name(flat, baseline))
+    tags = [Path(parameters.prepare.source).stem, parameters.train.model.split("/")[-1].removeprefix("package:")]
+    config = {**flat, "dataset": parameters.prepare.source, "class_names": class_names, "baseline_revision": revision}
+    return RunInfo(name, long_form(flat), tags, config, key)
+
+
+class Tracker:
+    """A run that is being recorded, or nothing at all where that is not possible.
+
+    Every method returns at once and raises nothing: the first failure is said in one line and the
+    rest is passed over.
+    """
+
+    def __init__(self, module: Any, mode: str) -> None:
+        self._swanlab = module
+        self.mode = mode
+
+    def log(self, values: Mapping[str, float], step: int) -> None:
+        """Record scalars at a step; values that are not finite are left out."""
+        finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
+        if finite:
+            self._guarded(lambda: self._swanlab.log(finite, step=step))
+
+    def log_images(self, images: Mapping[str, Path], step: int) -> None:
+        """Record PNG files as images."""
+        self._guarded(lambda: self._swanlab.log({name: self._swanlab.Image(str(path)) for name, path in images.items()}, step=step))
+
+    def log_charts(self, charts: Callable[[Any], dict[str, Any]], step: int) -> None:
+        """Record ECharts; `charts` is given `swanlab.echarts`."""
+        self._guarded(lambda: self._swanlab.log(charts(self._swanlab.echarts), step=step))
+
+    def finish(self, failed: bool = False) -> None:
+        """End the run."""
+        self._guarded(lambda: self._swanlab.finish("crashed", error="the training ended early") if failed else self._swanlab.finish())
+
+    def _guarded(self, action: Callable[[], Any]) -> None:
+        if self._swanlab is None:
+            return
+        try:
+            action()
+        except Exception as error:  # whatever a tracker raises, the training goes on
+            self._swanlab = None
+            say(f"SwanLab: stopped recording ({_first_line(error)}); the run itself goes on")
+
+
+def start_training_run(info: RunInfo) -> Tracker:
+    """Begin the run of a training; a resumed training continues its own where the mode can."""
+    return _start(info, info.name, resumed=True)
+
+
+def record_evaluation(
+    info: RunInfo, step: int, metrics: Mapping[str, float | None], images: Sequence[Path], predictions: Predictions, class_names: Sequence[str]
+) -> None:
+    """Add a test to the training's run, or to ``<name>-eval`` where the dashboard knows no joined runs.
+
+    Parameters
+    ----------
+    info : RunInfo
+        The training's.
+    step : int
+        The training's last step.
+    metrics : mapping
+        Scalars; what is None is left out.
+    images : sequence of Path
+        PNG files, shown by their names.
+    predictions : Predictions
+        For the charts of the joined modes.
+    class_names : sequence of str
+        In the order of their indices.
+    """
+    tracker = _start_evaluation_run(info)
+    tracker.log({f"test/{name}": value for name, value in metrics.items() if value is not None}, step)
+    tracker.log_images({f"figures/{path.stem}": path for path in images}, step)
+    if tracker.mode in _JOINED_MODES:
+        tracker.log_charts(lambda echarts: _charts(echarts, predictions, class_names), step)
+    tracker.finish()
+
+
+def _charts(echarts: Any, predictions: Predictions, class_names: Sequence[str]) -> dict[str, Any]:
+    labels = predictions.labels.tolist()
+    charts = {"charts/confusion": echarts.confusion_matrix(labels, predictions.predicted.tolist(), list(class_names))}
+    if len(class_names) == 2:
+        scores = predictions.probabilities[:, 1].tolist()
+        charts["charts/roc"] = echarts.roc_curve(labels, scores)
+        charts["charts/pr"] = echarts.pr_curve(labels, scores)
+    return charts
+
+
+def _start_evaluation_run(info: RunInfo) -> Tracker:
+    mode = _mode()
+    if mode not in _JOINED_MODES:
+        return _start(info, f"{info.name}-eval", resumed=False)
+    if _known_id(log_folder(), info.key) is None:
+        say("SwanLab: the training was not run here (it came from DVC's cache), so it has no run: the test gets one of its own")
+        return _start(info, f"{info.name}-eval", resumed=False)
+    return _start(info, info.name, resumed=True)
+
+
+def has_run() -> bool:
+    """Tell whether the training whose results lie here was recorded on this machine."""
+    try:
+        key = str(read_json(TRAIN_REPORT / RUN_SUMMARY)["training"])
+    except (OSError, ValueError, KeyError):
+        return False
+    return _known_id(log_folder(), key) is not None
+
+
+def watch(host: str, port: int) -> None:
+    """Serve SwanLab's dashboard until it is stopped.
+
+    Raises
+    ------
+    UserError
+        Where nothing was recorded yet.
+    """
+    folder = log_folder()
+    if not any(folder.glob("run-*")):
+        raise UserError(f"{folder} holds no runs yet: `make run` or `dvc exp run` writes the first")
+    subprocess.run(["swanlab", "watch", str(folder), "--host", host, "--port", str(port)], check=False)
+
+
+def log_folder() -> Path:
+    """Return the folder of SwanLab's runs: ``SWANLAB_LOG_DIR``, else the main checkout's swanlog."""
+    return Path(os.environ.get("SWANLAB_LOG_DIR") or main_root() / "swanlog")
+
+
+def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
+    documented = os.environ.pop("SWANLAB_PROJECT", None)  # by transformers; SwanLab 0.10 stops at it
+    project = os.environ.get("SWANLAB_PROJ_NAME") or documented or PROJECT
+    mode = _mode()
+    if mode == "disabled":
+        return Tracker(None, mode)
+    try:
+        import swanlab
+
+        mode = _possible_mode(swanlab, mode)
+        folder = log_folder()
+        folder.mkdir(parents=True, exist_ok=True)
+        identity = _known_id(folder, info.key) if resumed and mode in _JOINED_MODES else None
+        run = swanlab.init(
+            project=project,
+            name=os.environ.get("SWANLAB_EXP_NAME") or name,
+            description=info.description,
+            tags=info.tags,
+            config=dict(info.config),
+            mode=mode,
+            color=_colour(info.name),
+            log_dir=str(folder),
+            **({"id": identity, "resume": "allow"} if identity else {}),
+        )
+        if resumed:
+            write_json(_id_file(folder, info.key), {"id": str(run.id), "name": name})
+    except Exception as error:  # whatever a tracker raises, the training goes on
+        say(f"SwanLab: this run is not recorded ({_first_line(error)})")
+        return Tracker(None, mode)
+    return Tracker(swanlab, mode)
+
+
+def _colour(name: str) -> str:
+    # The same name has the same colour in every chart; SwanLab's own are drawn at random and often alike.
+    return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
+
+
+def _mode() -> str:
+    asked = os.environ.get("SWANLAB_MODE", "local").lower()
+    asked = {"cloud": "online"}.get(asked, asked)
+    if asked not in MODES:
+        say(f"SwanLab: SWANLAB_MODE={asked} is none of {', '.join(MODES)}; recording locally")
+        return "local"
+    return asked
+
+
+def _possible_mode(swanlab: Any, mode: str) -> str:
+    if mode != "online":
+        return mode
+    settings = swanlab.Settings()
+    if not settings.api_key:
+        say("SwanLab: online, but there is no key; recording offline (`swanlab login`, then `swanlab sync` uploads it)")
+        return "offline"
+    if not reachable(settings.api_host):
+        say(f"SwanLab: online, but {settings.api_host} does not answer; recording offline (`swanlab sync` uploads it later)")
+        return "offline"
+    return mode
+
+
+def _id_file(folder: Path, key: str) -> Path:
+    return folder / "runs" / f"{key}.json"
+
+
+def _known_id(folder: Path, key: str) -> str | None:
+    try:
+        return str(read_json(_id_file(folder, key))["id"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]
+
+
+class TrackingCallback(TrainerCallback):
+    """Sends a training's curves to a `Tracker`; after a resumption the earlier part first."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        self._tracker = tracker
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        for entry in state.log_history:
+            self._send(entry, int(entry["step"]))
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:
+        self._send(logs or {}, state.global_step)
+
+    def _send(self, entry: Mapping[str, float], step: int) -> None:
+        self._tracker.log({_NAMES[name]: value for name, value in entry.items() if name in _NAMES}, step)
+
+
+class ProgressCallback(TrainerCallback):
+    """Moves a `ProgressBar` with the training."""
+
+    def __init__(self, bar: ProgressBar) -> None:
+        self._bar = bar
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        if state.global_step:
+            say(f"train: goes on from step {state.global_step}")
+            self._bar.start_from(state.global_step)
+
+    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:
+        logs = logs or {}
+        if "loss" in logs:
+            self._bar.update(state.global_step, f"epoch {state.epoch:.2f}  loss {logs['loss']:.3f}")
+        if "eval_loss" in logs:
+            say(f"epoch {state.epoch:.0f}: validation loss {logs['eval_loss']:.3f}, accuracy {logs['eval_accuracy']:.1%}")
