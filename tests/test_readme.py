@@ -55,6 +55,6 @@ def test_what_contributing_asks_to_edit_is_there_and_is_little() -> None:
         folder = ""
         for name in files:
             folder = name.rpartition("/")[0] if "/" in name else folder
-            found = (ROOT / name).exists() or (ROOT / folder / name).exists() or (name == "parameters.py" or name == "paths.py")
+            found = (ROOT / name).exists() or (ROOT / folder / name).exists() or name in {"parameters.py", "paths.py"}
             assert found, name
         assert len(re.split(r"[,;]| or ", cells.split("(")[0])) <= 4, row
