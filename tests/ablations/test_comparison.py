@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm, t
 
-from ablations.compare.bootstrap import Degrees, Estimate, Variance
-from ablations.compare.comparison import Comparison, Needed, TestBench, Verdict, decide_verdict, needed
+from ablations.compare.bootstrap import Estimate
+from ablations.compare.comparison import Comparison, TestBench
+from ablations.compare.uncertainty import Degrees, Variance
+from ablations.compare.verdict import Needed, Verdict, decide_verdict, needed
 
 SIMULATIONS = 300
 PAIRS = [("a1", "a0"), ("a2", "a1"), ("a3", "a0"), ("a4", "a0")]

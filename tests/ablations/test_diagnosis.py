@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from ablations.compare.advice import advise, speaks_of, starting_arms
-from ablations.compare.comparison import Needed, Verdict
 from ablations.compare.experiments import Experiment, TrainingCurves
 from ablations.compare.overfitting import Fit, judge_overfitting
 from ablations.compare.stability import Course, judge_stability, roughness
-from ablations.report.report import analyse
+from ablations.compare.verdict import Needed, Verdict
+from ablations.report.findings import analyse
 from sentiment.settings.schema import flatten
 from tests.ablations import synthetic
 
