@@ -157,6 +157,7 @@ def read_reviews(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
 
 def save_random_encoder(config: dict[str, Any], tokenizer: Any, folder: Path) -> None:
     """Save an encoder of a BERT configuration with random weights, and a tokenizer, as a model folder."""
+    logging.disable_progress_bar()
     torch.manual_seed(0)
     model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("bert", vocab_size=len(tokenizer), **config))
     model.save_pretrained(folder)

@@ -38,7 +38,7 @@ from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, tokenize
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
 _SEED = 0
 _WARM_UP_STRIDE = 32
-_WARMING_UP = 3  # arms at once on a GPU: what waits is the host, which compiles
+_WARMING_UP = 5  # arms at once on a GPU: what waits is the host, which compiles
 _ENOUGH_FREE = 0.7  # of a GPU's memory, for the other arms
 _LR = 2e-5
 
@@ -112,7 +112,7 @@ def work(settings: dict[str, Any]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(settings["model"])
     texts, labels = read_reviews(Path(options.reviews))
     for line in sys.stdin:
-        if int(line) == 0:
+        if int(line) == 0 and options.device != "cuda":  # there each round makes itself ready
             warm_up(training, options.length, options.batch_size)
         rows = np.random.default_rng((_SEED, int(line))).choice(len(texts), options.batch_size * options.steps, replace=False)
         sample = Sample(tokenize(tokenizer, [texts[row] for row in rows], options.length, "head"), labels[rows])

@@ -17,6 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from transformers import AutoTokenizer
 
 from benchmarks.gpu import limits, pipeline, repeats, throughput, timeline
 from benchmarks.gpu.setting import FULL, SMALL, Setting, say
-from benchmarks.recipe import save_random_encoder
+from benchmarks.recipe import GPU_ARMS, arms_on, save_random_encoder
 from benchmarks.train_throughput import packaged_encoder
 from sentiment.core.files import write_json
 
@@ -114,6 +115,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
     parser.add_argument("--model", type=Path, default=packaged_encoder(), help="folder with a tokenizer (default: the packaged encoder's)")
     parser.add_argument("--reviews", type=Path, default=_reviews(), help="parquet or jsonl with text and label (default: IMDB where fetched)")
+    parser.add_argument("--arms", help="of part a, divided by commas (default: all; on a CPU tutorial,project)")
+    parser.add_argument("--rounds", type=int, help="of part a")
     parser.add_argument("--encoder", type=Path, help="folder of a pretrained encoder for part d (default: the packaged one)")
     parser.add_argument("--json", type=Path, help="default: benchmarks/results/gpu.json, on a CPU gpu_cpu.json")
     parser.add_argument("--text", type=Path, help="also write the text to a file")
@@ -127,6 +130,10 @@ def _options() -> argparse.Namespace:
         value = getattr(options, name)
         if value is not None and not value.exists():
             parser.error(f"--{name} {value}: not found")
+    arms = options.arms or (",".join(GPU_ARMS) if options.device == "cuda" else "tutorial,project")
+    options.arms = tuple(arms.split(","))
+    if unknown := [name for name in options.arms if name not in arms_on(options.device)]:
+        parser.error(f"--arms: no {', '.join(unknown)}; there are {', '.join(arms_on(options.device))}")
     options.json = options.json or Path("benchmarks/results") / ("gpu.json" if options.device == "cuda" else "gpu_cpu.json")
     return options
 
@@ -136,10 +143,11 @@ def main() -> None:
     options = _options()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
     sizes = FULL if options.device == "cuda" else SMALL
+    sizes = replace(sizes, rounds=options.rounds or sizes.rounds)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
         save_random_encoder(dict(sizes.config), AutoTokenizer.from_pretrained(options.model), model)
-        setting = Setting(options.device, model, options.reviews, sizes, options.encoder, Path(folder))
+        setting = Setting(options.device, model, options.reviews, sizes, options.arms, options.encoder, Path(folder))
         done = measure(setting, options.parts, options.json, _conditions(options.device, options.reviews))
         drawn = text(setting, done)
     if options.text:

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.recipe import BERT_BASE
 
@@ -40,7 +39,7 @@ class Sizes:
     rows: int
 
 
-FULL = Sizes(BERT_BASE, 512, (32, 8), 50, 3, 3200)
+FULL = Sizes(BERT_BASE, 512, (32, 8), 32, 3, 3200)
 SMALL = Sizes(_SMALL, 64, (4,), 4, 1, 32)
 
 
@@ -58,6 +57,8 @@ class Setting:
         parquet or jsonl with text and label.
     sizes : Sizes
         How much is measured.
+    arms : tuple of str
+        Of the comparison.
     encoder : Path or None
         Folder of a pretrained encoder for the stages, in place of the packaged one.
     scratch : Path
@@ -68,6 +69,7 @@ class Setting:
     model: Path
     reviews: Path
     sizes: Sizes
+    arms: tuple[str, ...]
     encoder: Path | None
     scratch: Path
 
@@ -92,11 +94,3 @@ def last_line(text: str) -> str:
 def say(line: str) -> None:
     """Show how far a measurement is."""
     print(line, file=sys.stderr, flush=True)
-
-
-def spread(values: list[float]) -> dict[str, float]:
-    """Return median, lowest and highest."""
-    ordered: list[Any] = sorted(values)
-    middle = len(ordered) // 2
-    median = ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2
-    return {"median": median, "low": ordered[0], "high": ordered[-1]}

@@ -5,7 +5,6 @@ from typing import Any
 
 from benchmarks.gpu.setting import STEPS, Setting, say
 from benchmarks.gpu.training import Job, run_job
-from benchmarks.recipe import arms_on
 from benchmarks.train_throughput import ArmEnded, measure, table
 
 _EPOCHS = 3
@@ -22,7 +21,7 @@ def compare(batch_size: int, setting: Setting) -> dict[str, Any]:
         batch_size=batch_size,
         steps=sizes.steps,
         pairs=sizes.rounds,
-        arms=list(arms_on(setting.device)) if setting.device == "cuda" else ["tutorial", "project"],
+        arms=list(setting.arms),
         precision="auto",
         device=setting.device,
     )
