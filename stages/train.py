@@ -16,7 +16,7 @@ import numpy as np
 
 from sentiment.core import paths
 from sentiment.core.class_names import read_class_names
-from sentiment.core.files import replacing, write_json, write_text, write_tsv
+from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import labels_of, read_table
 from sentiment.model import processes
 from sentiment.model.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
@@ -29,7 +29,9 @@ from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 from sentiment.tracking.tracker import ProgressCallback, Tracker, TrackingCallback, describe_run, start_training_run
 from sentiment.training.checkpoints import checkpoint_folder, fingerprint
-from sentiment.training.fine_tuning import Examples, Outcome, fine_tune, steps_per_epoch
+from sentiment.training.divergence import DivergedError, describe_divergence, keep_diverged
+from sentiment.training.fine_tuning import Examples, fine_tune, steps_per_epoch
+from sentiment.training.outcome import Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.model_card import model_card
@@ -63,16 +65,7 @@ def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
     """Write what happened at each step and at each evaluation."""
     with replacing(folder) as partial:
         partial.mkdir()
-        write_tsv(
-            partial / paths.STEP_CURVE,
-            ["step", "epoch", "loss", "grad_norm", "lr"],
-            [(record.step, record.epoch, record.loss, record.grad_norm, record.lr) for record in outcome.steps],
-        )
-        write_tsv(
-            partial / paths.VALIDATION_CURVE,
-            ["step", "epoch", "loss", "accuracy"],
-            [(record.step, record.epoch, record.loss, record.accuracy) for record in outcome.validations],
-        )
+        write_training_curves(partial, outcome.steps, outcome.validations)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
 
 

@@ -1,12 +1,8 @@
 """Fine-tuning: transformers' Trainer with this project's loss, data order, evaluation and way of stopping."""
 
-import signal
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import numpy as np
@@ -20,14 +16,16 @@ from sentiment.model import processes
 from sentiment.model.prediction import predict
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, pad
-from sentiment.terminal.errors import Interrupted, UserError
-from sentiment.training.checkpoints import last_checkpoint
+from sentiment.terminal.errors import UserError
+from sentiment.training.checkpoints import discard_after, last_checkpoint
 from sentiment.training.data_order import FILLER, TrainingOrder
+from sentiment.training.disk_room import checkpoint_bytes, explain_shortage, require_room
+from sentiment.training.divergence import DivergedError, Divergence, FiniteCheck, NotFiniteError
+from sentiment.training.outcome import Outcome, read_history
 from sentiment.training.parameters import TrainParameters
+from sentiment.training.stopping import Patience, Saving, epochs_until_patience_ended, stopping_on_signals
 
 VALIDATION_BATCH = 64
-_CHECKPOINT_EVERY_SECONDS = 300.0
-_KEEP_CHECKPOINTS = 2
 _NO_LABEL = -100  # cross_entropy passes over it, and Trainer does not count it
 
 
@@ -45,62 +43,6 @@ class Examples:
 
     texts: TokenizedTexts
     labels: npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class StepRecord:
-    """One optimiser step: what stands in the curves."""
-
-    step: int
-    epoch: float
-    loss: float
-    grad_norm: float
-    lr: float
-
-
-@dataclass(frozen=True)
-class ValidationRecord:
-    """One evaluation on the validation set."""
-
-    step: int
-    epoch: float
-    loss: float
-    accuracy: float
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """A finished training.
-
-    Attributes
-    ----------
-    model : transformers.PreTrainedModel
-        The model to keep.
-    steps, validations : list
-        The curves.
-    tokens : int
-        Tokens trained on, padding included.
-    flops : float
-        Floating point operations of all training steps, as 6 × tokens × parameters without embeddings.
-    """
-
-    model: Any
-    steps: list[StepRecord]
-    validations: list[ValidationRecord]
-    tokens: int
-    flops: float
-
-    @property
-    def best(self) -> ValidationRecord:
-        """The evaluation with the lowest loss (the last one where none is finite)."""
-        finite = [record for record in self.validations if np.isfinite(record.loss)]
-        return min(finite, key=lambda record: record.loss) if finite else self.validations[-1]
-
-    @property
-    def train_loss(self) -> float:
-        """Mean training loss over the final epoch."""
-        start = self.validations[-2].step if len(self.validations) > 1 else 0
-        return float(np.mean([record.loss for record in self.steps if record.step > start]))
 
 
 def fine_tune(
@@ -141,7 +83,11 @@ def fine_tune(
     Raises
     ------
     Interrupted
-        After SIGINT or SIGTERM, once the state is saved.
+        After a signal that asks to end, once the state is saved.
+    DivergedError
+        Where a loss is not finite.
+    UserError
+        Where the disk has no room for the checkpoints and the model.
     """
     set_seed(seed)
     model = load_model()
@@ -157,7 +103,7 @@ def fine_tune(
         eval_dataset=_Dataset(validation),
         data_collator=_Collator(model.config.pad_token_id or 0),
         compute_loss_func=_loss(settings, train.labels, model.config.num_labels, model.device),
-        callbacks=[_Epochs(order), _Patience(settings.early_stopping_patience), *callbacks],
+        callbacks=[_Epochs(order), Patience(settings.early_stopping_patience), *callbacks, FiniteCheck()],
     )
     # BERT's forward takes **kwargs, which Trainer mistakes for a loss that is scaled already.
     trainer.model_accepts_loss_kwargs = False
@@ -165,20 +111,36 @@ def fine_tune(
     trainer.remove_callback(PrinterCallback)
     if processes.rank():
         torch.manual_seed(seed + processes.rank())  # dropout of its own; the first process draws as one alone does
-    checkpoint = last_checkpoint(folder)
-    with _stopping_on_signals() as stop:
-        trainer.add_callback(_Saving(stop))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-    history = trainer.state.log_history
+    _train(trainer, folder, settings)
+    steps, validations = read_history(trainer.state.log_history)
     return Outcome(
         model=trainer.model,
-        steps=[_step_record(entry) for entry in history if "grad_norm" in entry],
-        validations=[
-            ValidationRecord(entry["step"], entry["epoch"], entry["eval_loss"], entry["eval_accuracy"]) for entry in history if "eval_loss" in entry
-        ],
+        steps=steps,
+        validations=validations,
         tokens=int(trainer.state.num_input_tokens_seen),
         flops=float(trainer.state.total_flos),
     )
+
+
+def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameters) -> None:
+    """Train from the last whole checkpoint, or from the beginning; nothing is left to train where that one is the end."""
+    keep_best = settings.keep == "best"
+    checkpoint = last_checkpoint(folder, with_best=keep_best)
+    processes.wait()  # all have chosen
+    if processes.rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        discard_after(folder, checkpoint)
+        require_room(folder, Path.cwd(), trainer.model.num_parameters())
+    if (epochs := epochs_until_patience_ended(checkpoint, settings.early_stopping_patience)) is not None:
+        trainer.args.num_train_epochs = epochs
+    with stopping_on_signals() as stop:
+        trainer.add_callback(Saving(stop, folder, checkpoint, keep_best))
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except NotFiniteError as error:
+            steps, validations = read_history(trainer.state.log_history)
+            where = Divergence(str(error), trainer.state.global_step, trainer.state.max_steps, steps[-1].lr)
+            raise DivergedError(where, steps, validations) from None
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -196,6 +158,11 @@ class _ClassifierTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> TrainingOrder:
         return self._order
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        folder = Path(str(self.args.output_dir))
+        with explain_shortage(folder, checkpoint_bytes(self.model.num_parameters())):
+            super()._save_checkpoint(model, trial)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         # The path of the eval stage: plain cross-entropy, whatever the training loss smooths or weighs.
@@ -239,64 +206,6 @@ class _Epochs(TrainerCallback):
         self._order.set_epoch(int(state.epoch or 0))
 
 
-class _Patience(TrainerCallback):
-    """Early stopping that reads all it needs from the history, so that it survives a resumption."""
-
-    def __init__(self, patience: int | None) -> None:
-        self._patience = patience
-
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        losses = [entry["eval_loss"] for entry in state.log_history if "eval_loss" in entry]
-        since_best = len(losses) - 1 - int(np.argmin(np.nan_to_num(losses, nan=np.inf)))
-        if self._patience is not None and since_best >= self._patience:
-            control.should_training_stop = True
-
-
-class _Stop:
-    def __init__(self) -> None:
-        self.asked = False
-
-
-class _Saving(TrainerCallback):
-    """Saves every five minutes, and on a signal saves and ends."""
-
-    def __init__(self, stop: _Stop) -> None:
-        self._stop = stop
-        self._last_save = time.monotonic()
-
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        # A checkpoint of an epoch's last step would lose that epoch's evaluation: the one at the epoch's end follows.
-        epoch_ends = float(state.epoch or 0.0).is_integer()
-        due = time.monotonic() - self._last_save >= _CHECKPOINT_EVERY_SECONDS
-        self._stop.asked = processes.any_of(self._stop.asked, args.device)
-        if (self._stop.asked or processes.any_of(due, args.device)) and not epoch_ends:
-            control.should_save = True
-
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._last_save = time.monotonic()
-        if self._stop.asked and state.global_step < state.max_steps:
-            raise Interrupted(f"the training is saved at step {state.global_step} of {state.max_steps}; run the same command again to go on")
-
-
-@contextmanager
-def _stopping_on_signals() -> Iterator[_Stop]:
-    stop = _Stop()
-
-    def ask(number: int, frame: FrameType | None) -> None:
-        stop.asked = True
-        signal.signal(number, previous[number])  # a second signal ends the process at once
-
-    previous: dict[int, Any] = {}
-    number: int
-    for number in (signal.SIGINT, signal.SIGTERM):
-        previous[number] = signal.signal(number, ask)
-    try:
-        yield stop
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
-
-
 def _examples_a_pass(settings: TrainParameters) -> int:
     passes = settings.gradient_accumulation_steps * processes.count()
     if settings.batch_size % passes:
@@ -323,7 +232,6 @@ def _arguments(settings: TrainParameters, seed: int, runtime: Runtime, folder: P
         bf16=runtime.precision == "bf16",
         eval_strategy="epoch",
         save_strategy="epoch",
-        save_total_limit=_KEEP_CHECKPOINTS,
         load_best_model_at_end=settings.keep == "best",
         metric_for_best_model="eval_loss",
         greater_is_better=False,
@@ -357,7 +265,3 @@ def _loss(settings: TrainParameters, labels: npt.NDArray[np.int64], classes: int
         return total / (num_items_in_batch if num_items_in_batch is not None else len(labels))
 
     return loss
-
-
-def _step_record(entry: dict[str, Any]) -> StepRecord:
-    return StepRecord(entry["step"], entry["epoch"], entry["loss"], entry["grad_norm"], entry["learning_rate"])
