@@ -8,6 +8,7 @@ Device, threads, processes and SwanLab's mode come from the environment: SENTIME
 SENTIMENT_PROCESSES (or an outer torchrun), SWANLAB_MODE.
 """
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,8 @@ from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 from sentiment.tracking.tracker import ProgressCallback, Tracker, TrackingCallback, describe_run, start_training_run
-from sentiment.training.checkpoints import checkpoint_folder, fingerprint
+from sentiment.training.checkpoints import EXPERIMENT_VARIABLE, checkpoint_folder, fingerprint, prune_checkpoints
+from sentiment.training.disk_room import explain_shortage
 from sentiment.training.divergence import DivergedError, describe_divergence, keep_diverged
 from sentiment.training.fine_tuning import Examples, fine_tune, steps_per_epoch
 from sentiment.training.outcome import Outcome, write_training_curves
@@ -53,7 +55,7 @@ def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) ->
 
 def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: str, folder: Path) -> None:
     """Write model, tokenizer and card as `transformers.pipeline` reads them, and how a text is read."""
-    with replacing(folder) as partial:
+    with replacing(folder) as partial, explain_shortage(folder.parent, outcome.model.num_parameters() * 4):
         outcome.model.save_pretrained(partial)
         tokenizer.model_max_length = settings.max_length
         tokenizer.save_pretrained(partial)
@@ -67,6 +69,15 @@ def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
         partial.mkdir()
         write_training_curves(partial, outcome.steps, outcome.validations)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
+
+
+def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, name: str, checkpoints: Path) -> UserError:
+    """Keep the curves of a training that diverged, drop its checkpoints, which lead there again, and return what to say."""
+    kept = paths.diverged_folder(os.environ.get(EXPERIMENT_VARIABLE) or name)
+    if processes.rank() == 0:
+        keep_diverged(error, kept, name, {"seed": seed, **{f"train.{key}": value for key, value in settings.model_dump().items()}})
+        prune_checkpoints(checkpoints, 0, None)
+    return UserError(describe_divergence(error.divergence, settings, kept))
 
 
 def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
@@ -130,8 +141,10 @@ def main() -> None:
                 folder,
                 [ProgressCallback(bar), TrackingCallback(tracker)],
             )
-        except BaseException:
+        except BaseException as error:
             tracker.finish(failed=True)
+            if isinstance(error, DivergedError):
+                raise refuse_diverged(error, settings, seed, name, folder) from None
             raise
         tracker.finish()
         if first:

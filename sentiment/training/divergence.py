@@ -1,7 +1,6 @@
 """A training whose numbers are not finite any more: it ends there, its curves are kept, and no model comes of it."""
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,6 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from sentiment.core import paths
 from sentiment.core.files import replacing, write_json
-from sentiment.training.checkpoints import EXPERIMENT_VARIABLE
 from sentiment.training.outcome import StepRecord, ValidationRecord, write_training_curves
 from sentiment.training.parameters import TrainParameters
 
@@ -74,30 +72,24 @@ class FiniteCheck(TrainerCallback):
             raise NotFiniteError(f"the gradient norm is {logs['grad_norm']} for {_NORMS_IN_A_ROW} steps in a row")
 
 
-def keep_diverged(error: DivergedError, training: str, parameters: Mapping[str, Any]) -> Path:
-    """Keep what is known of a training that diverged, outside of the outputs.
+def keep_diverged(error: DivergedError, folder: Path, training: str, parameters: Mapping[str, Any]) -> None:
+    """Keep what is known of a training that diverged.
 
     Parameters
     ----------
     error : DivergedError
         From `fine_tune`.
+    folder : Path
+        Outside of the outputs, as `sentiment.core.paths.diverged_folder`: gets both curves and run.json.
     training : str
         Its fingerprint.
     parameters : mapping
-        All of them, flat.
-
-    Returns
-    -------
-    Path
-        ``.diverged/<experiment>/`` in the main checkout, the fingerprint instead outside of an experiment.
+        What it was trained with.
     """
-    experiment = os.environ.get(EXPERIMENT_VARIABLE, "")
-    folder = paths.diverged_folder(experiment or training)
     with replacing(folder) as partial:
         partial.mkdir(parents=True)
         write_training_curves(partial, error.steps, error.validations)
         write_json(partial / paths.RUN_SUMMARY, {**vars(error.divergence), "training": training, "parameters": dict(parameters)})
-    return folder
 
 
 def describe_divergence(divergence: Divergence, settings: TrainParameters, folder: Path) -> str:
