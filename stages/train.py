@@ -28,12 +28,13 @@ from sentiment.model.tokens import tokenize
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
-from sentiment.tracking.tracker import ProgressCallback, Tracker, TrackingCallback, describe_run, start_training_run
+from sentiment.tracking.tracker import Tracker, describe_run, start_training_run
+from sentiment.tracking.training_watchers import ProgressCallback, TrackingCallback
 from sentiment.training.checkpoints import EXPERIMENT_VARIABLE, checkpoint_folder, fingerprint, prune_checkpoints
 from sentiment.training.disk_room import explain_shortage
 from sentiment.training.divergence import DivergedError, describe_divergence, keep_diverged
-from sentiment.training.fine_tuning import Examples, fine_tune, steps_per_epoch
-from sentiment.training.outcome import Outcome, write_training_curves
+from sentiment.training.fine_tuning import fine_tune, steps_per_epoch
+from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.model_card import model_card

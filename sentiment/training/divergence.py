@@ -10,7 +10,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from sentiment.core import paths
 from sentiment.core.files import replacing, write_json
-from sentiment.training.outcome import StepRecord, ValidationRecord, write_training_curves
+from sentiment.training.history import StepRecord, ValidationRecord, write_training_curves
 from sentiment.training.parameters import TrainParameters
 
 _NORMS_IN_A_ROW = 3

@@ -1,48 +1,29 @@
 """Fine-tuning: transformers' Trainer with this project's loss, data order, evaluation and way of stopping."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 from torch.utils.data import Dataset
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments, set_seed
+from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainingArguments, set_seed
 
 from sentiment.model import processes
 from sentiment.model.prediction import predict
 from sentiment.model.runtime import Runtime
-from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, pad
+from sentiment.model.tokens import LENGTH_STEP, pad
 from sentiment.terminal.errors import UserError
+from sentiment.training.callbacks import EpochCallback, PatienceCallback, SavingCallback, epochs_until_patience_ended, stopping_on_signals
 from sentiment.training.checkpoints import discard_after, last_checkpoint
 from sentiment.training.data_order import FILLER, TrainingOrder
 from sentiment.training.disk_room import checkpoint_bytes, explain_shortage, require_room
 from sentiment.training.divergence import DivergedError, Divergence, FiniteCheck, NotFiniteError
-from sentiment.training.outcome import Outcome, read_history
+from sentiment.training.history import Examples, Outcome, read_history
+from sentiment.training.loss import training_loss
 from sentiment.training.parameters import TrainParameters
-from sentiment.training.stopping import Patience, Saving, epochs_until_patience_ended, stopping_on_signals
 
 VALIDATION_BATCH = 64
 _NO_LABEL = -100  # cross_entropy passes over it, and Trainer does not count it
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Tokenised texts and their labels.
-
-    Attributes
-    ----------
-    texts : TokenizedTexts
-        n texts.
-    labels : ndarray of int, shape (n,)
-        Class indices.
-    """
-
-    texts: TokenizedTexts
-    labels: npt.NDArray[np.int64]
 
 
 def fine_tune(
@@ -102,8 +83,8 @@ def fine_tune(
         train_dataset=_Dataset(train),
         eval_dataset=_Dataset(validation),
         data_collator=_Collator(model.config.pad_token_id or 0),
-        compute_loss_func=_loss(settings, train.labels, model.config.num_labels, model.device),
-        callbacks=[_Epochs(order), Patience(settings.early_stopping_patience), *callbacks, FiniteCheck()],
+        compute_loss_func=training_loss(settings, train.labels, model.config.num_labels),
+        callbacks=[EpochCallback(order), PatienceCallback(settings.early_stopping_patience), *callbacks, FiniteCheck()],
     )
     # BERT's forward takes **kwargs, which Trainer mistakes for a loss that is scaled already.
     trainer.model_accepts_loss_kwargs = False
@@ -123,7 +104,7 @@ def fine_tune(
 
 
 def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameters) -> None:
-    """Train from the last whole checkpoint, or from the beginning; nothing is left to train where that one is the end."""
+    """Train from the last whole checkpoint, or from the beginning; nothing is left to train where that one is the last."""
     keep_best = settings.keep == "best"
     checkpoint = last_checkpoint(folder, with_best=keep_best)
     processes.wait()  # all have chosen
@@ -134,7 +115,7 @@ def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameter
     if (epochs := epochs_until_patience_ended(checkpoint, settings.early_stopping_patience)) is not None:
         trainer.args.num_train_epochs = epochs
     with stopping_on_signals() as stop:
-        trainer.add_callback(Saving(stop, folder, checkpoint, keep_best))
+        trainer.add_callback(SavingCallback(stop, folder, checkpoint, keep_best))
         try:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
         except NotFiniteError as error:
@@ -160,8 +141,7 @@ class _ClassifierTrainer(Trainer):
         return self._order
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
-        folder = Path(str(self.args.output_dir))
-        with explain_shortage(folder, checkpoint_bytes(self.model.num_parameters())):
+        with explain_shortage(Path(str(self.args.output_dir)), checkpoint_bytes(self.model.num_parameters())):
             super()._save_checkpoint(model, trial)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
@@ -194,16 +174,6 @@ class _Collator:
         batch = pad([row["input_ids"] for row in rows], self._pad_token_id)
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
-
-
-class _Epochs(TrainerCallback):
-    """Tells the order which epoch it is: Trainer's own way does not reach it in a resumed epoch of several processes."""
-
-    def __init__(self, order: TrainingOrder) -> None:
-        self._order = order
-
-    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        self._order.set_epoch(int(state.epoch or 0))
 
 
 def _examples_a_pass(settings: TrainParameters) -> int:
@@ -245,23 +215,3 @@ def _arguments(settings: TrainParameters, seed: int, runtime: Runtime, folder: P
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1  # DataParallel would multiply the batch by the number of GPUs
     return arguments
-
-
-def _loss(settings: TrainParameters, labels: npt.NDArray[np.int64], classes: int, device: Any) -> Callable[..., torch.Tensor]:
-    weights: torch.Tensor | None = None
-    if settings.class_weights == "balanced":
-        counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-        weights = torch.tensor(len(labels) / (classes * counts), dtype=torch.float32)
-
-    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
-        # The sum over a micro-batch by the examples of the whole step: accumulation changes nothing.
-        total = F.cross_entropy(
-            outputs.logits.float(),
-            labels,
-            weight=weights.to(outputs.logits.device) if weights is not None else None,
-            label_smoothing=settings.label_smoothing,
-            reduction="sum",
-        )
-        return total / (num_items_in_batch if num_items_in_batch is not None else len(labels))
-
-    return loss

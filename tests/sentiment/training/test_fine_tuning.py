@@ -12,8 +12,8 @@ from sentiment.model.encoders import find_encoder, load_classifier, load_tokeniz
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import tokenize
 from sentiment.terminal.errors import Interrupted
-from sentiment.training.fine_tuning import Examples, fine_tune
-from sentiment.training.outcome import Outcome
+from sentiment.training.fine_tuning import fine_tune
+from sentiment.training.history import Examples, Outcome
 from sentiment.training.parameters import TrainParameters
 from tests.imports import ROOT
 from tests.models import tiny_bert

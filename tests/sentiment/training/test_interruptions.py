@@ -17,10 +17,10 @@ from transformers import TrainerCallback
 from sentiment.core.checkpoint_store import checkpoint_steps
 from sentiment.core.files import read_tsv
 from sentiment.terminal.errors import Interrupted, UserError
-from sentiment.training import disk_room, stopping
+from sentiment.training import callbacks, disk_room
 from sentiment.training.checkpoints import checkpoint_folder, last_checkpoint
 from sentiment.training.divergence import DivergedError, describe_divergence, keep_diverged
-from sentiment.training.outcome import Outcome
+from sentiment.training.history import Outcome
 from tests.imports import ROOT
 from tests.sentiment.training.test_fine_tuning import encoder, settings, train, weights  # noqa: F401  (a fixture)
 
@@ -195,7 +195,7 @@ def test_a_checkpoint_counts_once_it_is_whole_and_the_one_before_until_then(
             nonlocal watching
             watching = state.global_step == 6
 
-    monkeypatch.setattr(stopping, "_CHECKPOINT_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(callbacks, "_CHECKPOINT_EVERY_SECONDS", 0.0)
     sys.addaudithook(copy)
     try:
         train(settings(encoder, epochs=2, batch_size=16), tmp_path / "training", callbacks=[Watching()])

@@ -1,4 +1,4 @@
-"""When a training saves and when it ends early: every five minutes, on a signal, and where validation gets no better."""
+"""How a training is steered from outside its steps: the epoch of the data order, early stopping, checkpoints, signals."""
 
 import signal
 import threading
@@ -17,6 +17,7 @@ from sentiment.model import processes
 from sentiment.terminal.errors import Interrupted
 from sentiment.terminal.signals import drop_lost_outputs, stop_signals
 from sentiment.training.checkpoints import Reached, prune_checkpoints, seal, time_spent
+from sentiment.training.data_order import TrainingOrder
 from sentiment.training.disk_room import explain_shortage
 
 _CHECKPOINT_EVERY_SECONDS = 300.0
@@ -66,7 +67,17 @@ def epochs_until_patience_ended(checkpoint: Path | None, patience: int | None) -
     return len(_losses(history)) if _is_over(history, patience) else None
 
 
-class Patience(TrainerCallback):
+class EpochCallback(TrainerCallback):
+    """Sets the epoch of the data order: Trainer's own way does not reach it in a resumed epoch of several processes."""
+
+    def __init__(self, order: TrainingOrder) -> None:
+        self._order = order
+
+    def on_epoch_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        self._order.set_epoch(int(state.epoch or 0))
+
+
+class PatienceCallback(TrainerCallback):
     """Early stopping that reads all it needs from the history, so that it survives a resumption."""
 
     def __init__(self, patience: int | None) -> None:
@@ -77,7 +88,7 @@ class Patience(TrainerCallback):
             control.should_training_stop = True
 
 
-class Saving(TrainerCallback):
+class SavingCallback(TrainerCallback):
     """Saves every five minutes, and on a signal saves and ends.
 
     Parameters

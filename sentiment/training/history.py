@@ -1,14 +1,32 @@
-"""What comes of a training: the model, its curves and what it cost."""
+"""What goes into a training and what comes of it: examples, the records of its curves, the outcome."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from sentiment.core import paths
 from sentiment.core.files import write_tsv
+from sentiment.model.tokens import TokenizedTexts
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Tokenised texts and their labels.
+
+    Attributes
+    ----------
+    texts : TokenizedTexts
+        n texts.
+    labels : ndarray of int, shape (n,)
+        Class indices.
+    """
+
+    texts: TokenizedTexts
+    labels: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -67,10 +85,14 @@ class Outcome:
         return float(np.mean([record.loss for record in self.steps if record.step > start]))
 
 
-def read_history(history: Sequence[Mapping[str, Any]]) -> tuple[list[StepRecord], list[ValidationRecord]]:
-    """Read both curves from Trainer's log."""
-    steps = [StepRecord(one["step"], one["epoch"], one["loss"], one["grad_norm"], one["learning_rate"]) for one in history if "grad_norm" in one]
-    validations = [ValidationRecord(one["step"], one["epoch"], one["eval_loss"], one["eval_accuracy"]) for one in history if "eval_loss" in one]
+def read_history(log: list[dict[str, Any]]) -> tuple[list[StepRecord], list[ValidationRecord]]:
+    """Read the curves out of Trainer's log history."""
+    steps = [
+        StepRecord(entry["step"], entry["epoch"], entry["loss"], entry["grad_norm"], entry["learning_rate"]) for entry in log if "grad_norm" in entry
+    ]
+    validations = [
+        ValidationRecord(entry["step"], entry["epoch"], entry["eval_loss"], entry["eval_accuracy"]) for entry in log if "eval_loss" in entry
+    ]
     return steps, validations
 
 
