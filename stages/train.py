@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 
 from sentiment.core import paths
+from sentiment.core.checksums import check_files, write_checksums
+from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import labels_of, read_table
@@ -62,6 +64,7 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: s
         tokenizer.save_pretrained(partial)
         write_text_settings(partial, settings)
         write_text(partial / "README.md", card)
+        write_checksums(partial)
 
 
 def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
@@ -70,6 +73,7 @@ def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
         partial.mkdir()
         write_training_curves(partial, outcome.steps, outcome.validations)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
+        write_checksums(partial)
 
 
 def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, name: str, checkpoints: Path) -> UserError:
@@ -110,6 +114,7 @@ def main() -> None:
     runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
+    check_files(paths.SPLIT, "split", ["train.parquet", "validation.parquet", CLASSES_FILE])
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     class_names = read_class_names(paths.SPLIT, "split")
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
