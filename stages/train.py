@@ -15,6 +15,8 @@ from typing import Any
 import numpy as np
 
 from sentiment.core import paths
+from sentiment.core.checksums import check_files, write_checksums
+from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json, write_text, write_tsv
 from sentiment.core.tables import labels_of, read_table
@@ -59,6 +61,7 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: s
         tokenizer.save_pretrained(partial)
         write_text_settings(partial, settings)
         write_text(partial / "README.md", card)
+        write_checksums(partial)
 
 
 def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
@@ -76,6 +79,7 @@ def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
             [(record.step, record.epoch, record.loss, record.accuracy) for record in outcome.validations],
         )
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
+        write_checksums(partial)
 
 
 def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
@@ -107,6 +111,7 @@ def main() -> None:
     runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
+    check_files(paths.SPLIT, "split", ["train.parquet", "validation.parquet", CLASSES_FILE])
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     class_names = read_class_names(paths.SPLIT, "split")
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
