@@ -19,7 +19,7 @@ from sentiment.use.answer_files import AnswerFile, AnswerForm, answer_kind
 from sentiment.use.answers import Answer, LabelRule, Tally, make_answers
 from sentiment.use.model_source import find_model, settings_of
 from sentiment.use.terminal_answers import show_answers
-from sentiment.use.text_rows import STANDARD_INPUT, TextRow, check_files, file_rows, typed_rows, windows
+from sentiment.use.text_rows import STANDARD_INPUT, TextRow, check_inputs, file_rows, typed_rows, windows
 
 BATCH_SIZE = 64
 
@@ -131,7 +131,7 @@ def _check(job: Job, files: list[Path]) -> None:
         raise UserError("texts on the command line and --file: give one of the two")
     if job.resume and (job.out is None or not job.files):
         raise UserError("--resume: only a job from files into a file (--file … --out …) can be taken up")
-    check_files(files)
+    check_inputs(files)
     if job.out is not None:
         answer_kind(job.out)
         if any(path.exists() and job.out.resolve() == path.resolve() for path in files):

@@ -39,7 +39,7 @@ def typed_rows(texts: Sequence[str]) -> Iterator[TextRow]:
         yield TextRow(str(number), text, {})
 
 
-def check_files(files: Sequence[Path]) -> None:
+def check_inputs(files: Sequence[Path]) -> None:
     """Refuse files that cannot be read, before a model is loaded."""
     for path in files:
         if path == STANDARD_INPUT:
