@@ -17,10 +17,9 @@ from sentiment.terminal.errors import run_main
 
 def _fetch(arguments: argparse.Namespace) -> None:
     from sentiment.cli.fetch import Request, fetch
-    from sentiment.terminal.progress import say
 
-    folder = fetch(Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir))
-    say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S prepare.source={folder}")
+    given = arguments
+    fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -69,6 +68,7 @@ def main() -> None:
     split = "take only this split, and call it train, validation or test; may be repeated"
     command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
+    command.add_argument("--commit", action="store_true", help="commit the .dvc file to git: `dvc exp run` un-stages it otherwise")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("show", help="a short table of the experiments")
