@@ -1,5 +1,6 @@
 """What is done by hand: bring data in, look at results.
 
+python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment show                                    a short table of the experiments
 python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
@@ -10,6 +11,7 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
+from sentiment.cli.predict_command import add_predict
 from sentiment.terminal.errors import run_main
 
 
@@ -55,6 +57,8 @@ def main() -> None:
     """Parse the command line and do what it says."""
     parser = argparse.ArgumentParser(prog="python -m sentiment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="command")
+
+    add_predict(commands)
 
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, tracked by DVC")
     command.add_argument("source", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
