@@ -25,6 +25,7 @@ from sentiment.model.runtime import Runtime, be_deterministic, has_bf16, keep_fr
 from sentiment.model.tokens import TokenizedTexts, length_step, pad
 from sentiment.training.data_order import TrainingOrder
 from sentiment.training.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
+from sentiment.training.half_weights import HalfWeights
 
 CLASSES = 2
 BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}
@@ -56,6 +57,8 @@ class Recipe:
         `torch.compile` with dynamic shapes: of the whole model on a CPU, of the encoder's layers on a GPU.
     graphs : bool
         Whole steps recorded and replayed (`sentiment.training.graphs`); only on a GPU.
+    casts_at_once : bool
+        bf16 copies of all weights by one kernel (`sentiment.training.half_weights`); only on a GPU, and with bf16.
     reads_each_step : bool
         Loss and gradient norm are read at each step, which waits for a GPU; else after the epoch.
     determinism : str or None
@@ -71,6 +74,7 @@ class Recipe:
     fused_optimizer: bool = True
     compiled: bool = False
     graphs: bool = True
+    casts_at_once: bool = True
     reads_each_step: bool = False
     determinism: str | None = "strict"
 
@@ -84,6 +88,7 @@ TUTORIAL = Recipe(
     fast_dropout=False,
     allocator=False,
     graphs=False,
+    casts_at_once=False,
     reads_each_step=True,
     determinism=None,
 )
@@ -107,6 +112,7 @@ GPU_ARMS: dict[str, Recipe] = {
     "without compile": replace(GPU_PROJECT, compiled=False),
     "without graphs": replace(GPU_PROJECT, graphs=False),
     "without compile and graphs": replace(GPU_PROJECT, compiled=False, graphs=False),
+    "without casts at once": replace(GPU_PROJECT, casts_at_once=False),
     "without bf16": replace(GPU_PROJECT, bf16=False),
     "without grouping": replace(GPU_PROJECT, grouping=False),
     "without attention": replace(GPU_PROJECT, attention="masked"),
@@ -201,6 +207,7 @@ class Training:
         self._recipe, self._batch_size, self._max_length, self._seed = recipe, batch_size, max_length, seed
         self.model: Any = _classifier(recipe, folder, device)
         self._forward: Callable[..., Any] = self.model
+        self._half = HalfWeights(self.model) if recipe.casts_at_once and device == "cuda" and precision == "bf16" else None
         if recipe.compiled and device == "cuda":
             compile_layers(self.model)
         elif recipe.compiled:
@@ -259,10 +266,14 @@ class Training:
         return Step(loss, int(sample.texts.lengths.sum()), batch["input_ids"].numel())
 
     def _update(self, batch: Inputs) -> Outputs:
+        if self._half is not None:
+            self._half.refresh()
         with self.runtime.autocast():
             logits = self._forward(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         loss = F.cross_entropy(logits.float(), batch["labels"])
         loss.backward()  # type: ignore[no-untyped-call]
+        if self._half is not None:
+            self._half.hand_over()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), _MAX_GRAD_NORM)
         with self._rates.in_place() if self._rates is not None else nullcontext():
             self._optimizer.step()

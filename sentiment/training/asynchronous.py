@@ -5,6 +5,7 @@ the GPU has done all it was given, and the GPU for the host's next step. Here th
 read some steps later, all at once: the entries of the log are the same, bit for bit.
 """
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from transformers.trainer_pt_utils import nested_gather
 from sentiment.model import processes
 from sentiment.model.runtime import Runtime
 from sentiment.training.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
+from sentiment.training.half_weights import HalfWeights
 
 _READ_EVERY = {"cuda": 16}  # steps: some tenths of a second, in which the progress bar rests
 _NUM_ITEMS = "num_items_in_batch"
@@ -48,8 +50,20 @@ class AsynchronousTrainer(Trainer):
         # The gradients of micro-batches are added up between the steps that would be recorded.
         self._graphed = GraphedStep(self._whole_step) if runtime.step != "eager" and self.args.gradient_accumulation_steps == 1 else None
         self._rates: DeviceRates | None = None
-        if runtime.step == "compiled":
-            compile_layers(self.model)
+        self._compiles = runtime.step == "compiled"
+        self._halves = runtime.precision == "bf16"
+        self._half: HalfWeights | None = None
+
+    def train(self, *arguments: Any, **named: Any) -> Any:
+        """Train, and leave the model as it was but for its weights."""
+        with ExitStack() as stack:
+            if self._graphed is not None:
+                if self._halves:
+                    self._half = HalfWeights(self.model)
+                    stack.callback(self._half.remove)
+                if self._compiles:
+                    stack.callback(compile_layers(self.model))
+            return super().train(*arguments, **named)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
         """Take a step; a recorded one clips and updates as well, and leaves no gradients for Trainer to do that with."""
@@ -66,7 +80,11 @@ class AsynchronousTrainer(Trainer):
     def _whole_step(self, inputs: Inputs) -> Outputs:
         assert self._rates is not None
         rest = dict(inputs)
+        if self._half is not None:
+            self._half.refresh()
         loss = super().training_step(self.model_wrapped, rest, rest.pop(_NUM_ITEMS))
+        if self._half is not None:
+            self._half.hand_over()
         norm = super()._clip_grad_norm(self.model_wrapped)
         with self._rates.in_place():
             self._bare_optimizer.step()

@@ -100,18 +100,25 @@ class DeviceRates:
                 group.update(values)
 
 
-def compile_layers(model: torch.nn.Module) -> None:
+def compile_layers(model: torch.nn.Module) -> Callable[[], None]:
     """Let torch generate kernels for the layers of an encoder while it is in training: one compilation serves them all.
 
     Lengths and numbers of texts stay open, so that few shapes are compiled. The rest of the model, and its
-    evaluation, are left as they are.
+    evaluation, are left as they are. What is returned undoes it.
     """
     # What is chosen by timing may be chosen otherwise next time.
     strict = torch.are_deterministic_algorithms_enabled() and not torch.is_deterministic_algorithms_warn_only_enabled()
     options: dict[str, str | int | bool | Callable[..., Any]] = {"deterministic": strict}
     stacks = [module for module in model.modules() if isinstance(module, torch.nn.ModuleList)]
-    for layer in max(stacks, key=len, default=()):
+    layers = list(max(stacks, key=len, default=()))
+    for layer in layers:
         layer.forward = _in_training(layer, torch.compile(layer.forward, dynamic=True, options=options), layer.forward)
+
+    def undo() -> None:
+        for layer in layers:
+            del layer.forward
+
+    return undo
 
 
 def _in_training(layer: torch.nn.Module, compiled: Callable[..., Any], eager: Callable[..., Any]) -> Callable[..., Any]:

@@ -38,7 +38,8 @@ def test_the_arithmetic_counts_what_the_benchmark_counts(tmp_path: Path) -> None
     assert cost(config, lengths).total == training_flops(training.model, lengths)
 
 
-ALLOWED = {"torch", "transformers", "numpy", "pyarrow", "pydantic", "yaml", "safetensors", "psutil"}  # the last two come with transformers and accelerate
+# safetensors and psutil come with transformers and accelerate
+ALLOWED = {"torch", "transformers", "numpy", "pyarrow", "pydantic", "yaml", "safetensors", "psutil"}
 
 
 def imported_at_once(path: Path) -> set[Path]:
