@@ -28,11 +28,12 @@ from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_c
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, read_reference
 from sentiment.evaluation.report.class_section import ByClass
-from sentiment.evaluation.report.page import ChallengeResult, TestResult, render_page
+from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, TestResult, render_page
 from sentiment.evaluation.report.result_files import draw_figures, draw_training, write_by_class, write_curves, write_predictions
 from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut, by_length, by_value, slice_of
-from sentiment.model.prediction import Predictions
+from sentiment.model.prediction import Predictions, at_temperature
 from sentiment.model.runtime import start_runtime
+from sentiment.model.temperature import Temperature, read_temperature
 from sentiment.model.text_settings import read_text_settings
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import run_main
@@ -51,6 +52,12 @@ def challenge_result(challenge: pa.Table, classifier: Classifier, reference: Ref
         by_phenomenon=by_value(challenge.column(PHENOMENON).to_pylist(), predictions.correct),
         reference_accuracy=reference.challenge_accuracy,
     )
+
+
+def calibrated_result(predictions: Predictions, temperature: Temperature) -> CalibratedResult:
+    """Return what the model's temperature makes of the test."""
+    after = at_temperature(predictions, temperature.value)
+    return CalibratedResult(temperature, after.loss, calibration(after.probabilities, after.labels).error)
 
 
 def doubtful_labels(test: pa.Table, predictions: Predictions, reference: Reference, class_names: list[str]) -> dict[str, DoubtfulLabels]:
@@ -106,6 +113,8 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
         "roc_auc": result.roc_auc,
         "loss": result.loss,
         "ece": result.calibration_error,
+        "calibrated_loss": result.calibrated.loss,
+        "calibrated_ece": result.calibrated.calibration_error,
         "challenge_accuracy": result.challenge.overall.accuracy if result.challenge else None,
     }
 
@@ -145,6 +154,7 @@ def main() -> None:
         challenge=challenge_result(challenge, classifier, reference) if params.eval.challenge else None,
         mistakes=most_confident_mistakes(test, predictions, class_names),
         doubtful=doubtful_labels(test, predictions, reference, class_names) if params.eval.label_issues else None,
+        calibrated=calibrated_result(predictions, read_temperature(paths.CLASSIFIER)),
     )
     write_results(result, test, predictions, bins, params.train.max_grad_norm)
     figures_of_merit = summarise_test(result)

@@ -22,10 +22,11 @@ from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_c
 from sentiment.evaluation.report import class_figures, training_figures
 from sentiment.evaluation.report.class_figures import class_labels
 from sentiment.evaluation.report.class_section import ByClass
-from sentiment.evaluation.report.page import ChallengeResult, render_page
+from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, render_page
 from sentiment.evaluation.report.page import TestResult as Result  # pytest would collect a Test* class
 from sentiment.evaluation.report.result_files import draw_figures, write_by_class, write_curves
 from sentiment.evaluation.slices import by_cut, by_length, by_value, difference, slice_of
+from sentiment.model.temperature import Temperature
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](http://example.org) $y$"
 
@@ -75,6 +76,7 @@ def result(**changes: object) -> Result:
         "challenge": None,
         "mistakes": [Mistake("a-1", "some text", "negative", "positive", 0.97)],
         "doubtful": None,
+        "calibrated": CalibratedResult(Temperature(), 0.3, 0.02),
     }
     return Result(**{**values, **changes})  # type: ignore[arg-type]
 
