@@ -1,7 +1,7 @@
 """Stage 4, eval: test the classifier, draw its figures, write its report.
 
 Reads   models/classifier, data/split, reports/train/ (curves), reports/reference/ (the simpler method's answers)
-Writes  reports/eval/ (report.md, figures, predictions.parquet, curves, classes.json, slices.json,
+Writes  reports/eval/ (report.md, report.html, figures, predictions.parquet, curves, classes.json, slices.json,
         mistakes.json, label_issues.json), reports/eval.json
 Run     python -m stages.eval           (or: dvc repro)
 """
@@ -18,7 +18,7 @@ from sentiment.core.checksums import check_files
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import read_json, replacing, write_json, write_text
-from sentiment.core.tables import groups_of, read_table
+from sentiment.core.tables import groups_of, read_table, without_texts
 from sentiment.evaluation.classifier import Classifier
 from sentiment.evaluation.confusion import confusion_counts
 from sentiment.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
@@ -28,6 +28,7 @@ from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_c
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, read_reference
 from sentiment.evaluation.report.class_section import ByClass
+from sentiment.evaluation.report.html_page import html_page
 from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, TestResult, render_page
 from sentiment.evaluation.report.result_files import draw_figures, draw_training, write_by_class, write_curves, write_predictions
 from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut, by_length, by_value, slice_of
@@ -100,7 +101,9 @@ def write_results(result: TestResult, test: pa.Table, predictions: Predictions, 
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
         if result.doubtful is not None:
             write_json(folder / "label_issues.json", {split: asdict(labels) for split, labels in result.doubtful.items()})
-        write_text(folder / "report.md", render_page(result))
+        page = render_page(result)
+        write_text(folder / "report.md", page)
+        write_text(folder / "report.html", html_page(page, folder))
 
 
 def summarise_test(result: TestResult) -> dict[str, float | None]:
@@ -131,6 +134,8 @@ def main() -> None:
     settings = read_text_settings(paths.CLASSIFIER)
     classifier = Classifier(paths.CLASSIFIER, start_runtime(settings.precision), settings, params.eval.batch_size)
     predictions, lengths = classifier.classify(test, "eval: test")
+    if not params.eval.texts_in_reports:
+        test = without_texts(test)
 
     groups = groups_of(test)
     bins = calibration(predictions.probabilities, predictions.labels)

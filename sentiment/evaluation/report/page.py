@@ -150,7 +150,7 @@ def render_page(result: TestResult) -> str:
     lines += (
         table(
             ["id", "true", "predicted", "probability", "text"],
-            [[plain(m.id), plain(m.label), plain(m.predicted), f"{m.probability:.3f}", plain(m.text, 300)] for m in result.mistakes],
+            [[plain(m.id), plain(m.label), plain(m.predicted), f"{m.probability:.3f}", _text(m.text)] for m in result.mistakes],
         )
         if result.mistakes
         else ["None."]
@@ -169,6 +169,10 @@ def _calibrated(result: TestResult) -> str:
         f"validation texts. With it the test loss goes from {result.loss:.4f} to {after.loss:.4f} and the calibration error from "
         f"{result.calibration_error:.4f} to {after.calibration_error:.4f}; accuracy stays. All other figures here are uncalibrated."
     )
+
+
+def _text(text: str | None) -> str:
+    return "*not shown*" if text is None else plain(text, 300)
 
 
 def _or_dash(figure: float | None) -> str:
@@ -256,7 +260,7 @@ def _not_judged(labels: DoubtfulLabels) -> str:
 
 def _doubtful_row(one: DoubtfulLabel) -> list[str]:
     probabilities = [f"{one.label_probability:.3f}", f"{one.suggested_probability:.3f}"]
-    return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, plain(one.text, 300)]
+    return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, _text(one.text)]
 
 
 def _slice_table(name: str, slices: Sequence[Slice]) -> list[str]:
