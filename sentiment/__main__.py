@@ -1,31 +1,56 @@
 """What is done by hand: bring data in, look at results.
 
+python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment show                                    a short table of the experiments
+python -m sentiment show --disk                             what takes room on the disk, and the command that frees it
+python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
+python -m sentiment receive NAME…                           experiments from colleagues, with every output
 python -m sentiment watch                                   SwanLab's curves in the browser
 python -m sentiment parameters                              the table of parameters, as in the README
 """
 
 import argparse
 
+from sentiment.cli.predict_command import add_predict
 from sentiment.terminal.errors import run_main
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
     from sentiment.cli.fetch import Request, fetch
-    from sentiment.terminal.progress import say
 
-    folder = fetch(Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir))
-    say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S prepare.source={folder}")
+    given = arguments
+    fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from sentiment.cli.show import read_experiments, render_table, where_to_look
+    if arguments.disk:
+        from sentiment.cli.disk import disk_usage
+
+        print(disk_usage())
+        return
+    from sentiment.cli.show import overview
     from sentiment.tracking.tracker import has_run
 
-    print(render_table(read_experiments(arguments.all)))
-    print()
-    print(where_to_look(has_run()))
+    print(overview(arguments.all, has_run()))
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    from sentiment.cli.disk import clean_checkpoints
+
+    clean_checkpoints(arguments.names, arguments.unfinished)
+
+
+def _share(arguments: argparse.Namespace) -> None:
+    from sentiment.use.share import Places, share
+
+    share(arguments.names, Places(arguments.git_remote, arguments.remote), arguments.force)
+
+
+def _receive(arguments: argparse.Namespace) -> None:
+    from sentiment.use.share import Places, receive
+
+    receive(arguments.names, Places(arguments.git_remote, arguments.remote), arguments.force, arguments.apply)
 
 
 def _watch(arguments: argparse.Namespace) -> None:
@@ -45,6 +70,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sentiment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="command")
 
+    add_predict(commands)
+
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, tracked by DVC")
     command.add_argument("source", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
     command.add_argument("--name", help="folder under data/ (default: the last part of the source)")
@@ -53,11 +80,30 @@ def main() -> None:
     split = "take only this split, and call it train, validation or test; may be repeated"
     command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
+    command.add_argument("--commit", action="store_true", help="commit the .dvc file to git: `dvc exp run` un-stages it otherwise")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("show", help="a short table of the experiments")
     command.add_argument("--all", action="store_true", help="those of every commit")
+    command.add_argument("--disk", action="store_true", help="instead: what takes room on the disk, and the command that frees it")
     command.set_defaults(run=_show)
+
+    command = commands.add_parser("clean", help="remove checkpoints whose outputs lie here, or those of the trainings named")
+    command.add_argument("names", nargs="*", metavar="NAME", help="a training, as `show --disk` lists it")
+    command.add_argument("--unfinished", action="store_true", help="all of them, interrupted trainings too")
+    command.set_defaults(run=_clean)
+
+    for name, run, does in (
+        ("share", _share, "push experiments to git and their outputs to the storage, and verify both"),
+        ("receive", _receive, "fetch experiments from git and their outputs from the storage, and verify them"),
+    ):
+        command = commands.add_parser(name, help=does, description=does)
+        command.add_argument("names", nargs="+", metavar="NAME", help="an experiment, as `make show` lists it")
+        command.add_argument("--remote", metavar="STORAGE", help="DVC's name of the storage (default: the configured one)")
+        command.add_argument("--git-remote", default="origin", metavar="NAME", help="git's name of the other repository (default: origin)")
+        command.add_argument("--force", action="store_true", help="replace another experiment of the same name")
+        command.set_defaults(run=run)
+    command.add_argument("--apply", action="store_true", help="bring it into the workspace too")
 
     command = commands.add_parser("watch", help="SwanLab's curves in the browser")
     command.add_argument("--host", default="127.0.0.1")

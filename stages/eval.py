@@ -13,6 +13,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment.core import paths
+from sentiment.core.checkpoint_store import remove_checkpoint
+from sentiment.core.checksums import check_files
+from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import read_json, replacing, write_json, write_text
 from sentiment.core.tables import groups_of, read_table
@@ -110,6 +113,9 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    check_files(paths.SPLIT, "split", ["test.parquet", "challenge.parquet", CLASSES_FILE])
+    for folder, stage in ((paths.CLASSIFIER, "train"), (paths.TRAIN_REPORT, "train"), (REFERENCE_REPORT, "reference")):
+        check_files(folder, stage)
     test, challenge = (read_table(paths.SPLIT / f"{name}.parquet") for name in ("test", "challenge"))
     class_names = read_class_names(paths.SPLIT, "split")
     reference = read_reference(REFERENCE_REPORT)
@@ -145,6 +151,7 @@ def main() -> None:
     write_json(EVAL_METRICS, figures_of_merit)
 
     summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
+    remove_checkpoint(summary["training"])  # DVC starts this stage only once it has saved train's outputs
     pictures = sorted(EVAL_REPORT.glob("*.png"))
     record_evaluation(describe_run(params, summary["training"], class_names), summary["steps"], figures_of_merit, pictures, predictions, class_names)
     say(f"eval: {result.accuracy:.1%} of {result.rows} test texts right ({result.interval.low:.1%} to {result.interval.high:.1%})")

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from sentiment.core import paths
+from sentiment.core.checksums import write_checksums
 from sentiment.core.class_names import write_class_names
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import TableWriter
@@ -39,6 +40,7 @@ from sentiment.data.reading.split_column import by_column
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
+from sentiment.use.committed import commit_command, what_to_commit
 
 _LONG = 50_000  # rows: some seconds
 
@@ -166,6 +168,7 @@ def main() -> None:
     with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)
+        write_checksums(folder)
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)
@@ -173,6 +176,8 @@ def main() -> None:
     summary = dropped_rows.summary(np.concatenate(list(prepared.reasons.values())))
     examples = f"; examples: {paths.PREPARED / dropped_rows.MARKDOWN}" if counts["rows_kept"] != counts["rows_read"] else ""
     say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({summary}){examples}")
+    if files := what_to_commit(Path(params.prepare.source)):
+        say(f"prepare: experiments with --temp or --queue would lack {files[0]}; commit it: {commit_command(files, params.prepare.source)}")
     if not prepared.challenge.kept:
         say(f"prepare: the challenge set has the classes {', '.join(CLASS_NAMES)}, not those of this data: left out")
 

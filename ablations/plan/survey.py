@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 from ablations.plan.points import Point, recipe
-from ablations.repository import Reference, dependencies, git, lock, outputs, parse_lock, references, show_file
+from ablations.repository import dependencies, git, lock, outputs, parse_lock, show_file
 from sentiment.core import paths
 from sentiment.core.code_dependencies import code_hashes, file_hash
 from sentiment.data.paths import CHALLENGE
@@ -18,6 +18,8 @@ from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.committed import commit_command, what_to_commit
+from sentiment.use.experiment_refs import ExperimentReference, references
 
 _TRAINING = ("reference", "train", "eval")
 _DATA = ("prepare", "split")
@@ -37,13 +39,13 @@ class Survey:
 
     Attributes
     ----------
-    done : mapping of str to Reference
+    done : mapping of str to ExperimentReference
         Points by name, with the experiment that stands for each.
     machines : mapping of str to Machine
         Of what is done.
     """
 
-    done: Mapping[str, Reference]
+    done: Mapping[str, ExperimentReference]
     machines: Mapping[str, Machine]
 
 
@@ -66,7 +68,7 @@ def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> 
     """
     wanted = {(recipe(point.parameters), point.seed): point for point in points}
     current = _Current(str(points[0].parameters["prepare.source"]) if other_data else None)
-    done: dict[str, Reference] = {}
+    done: dict[str, ExperimentReference] = {}
     machines: dict[str, Machine] = {}
     found = sorted(references(), key=lambda reference: (reference.baseline != baseline, reference.name))
     for reference in found:
@@ -110,11 +112,12 @@ def check_source(source: str) -> None:
         Where neither the file nor its .dvc file is in git.
     """
     tracked = [path for path in (source, f"{source}.dvc") if Path(path).exists() and git("ls-files", "--", path).strip()]
-    if not tracked:
-        raise UserError(
-            f"prepare.source = {source} is not in git, nor is {source}.dvc: bring it in with `python -m sentiment fetch` (IMDB: `make imdb`), then "
-            f"`git add {source}.dvc data/.gitignore && git commit`"
-        )
+    if tracked:
+        return
+    lacked = f"prepare.source = {source} is not in git, nor is {source}.dvc, and the experiments would lack it"
+    if files := what_to_commit(Path(source)):
+        raise UserError(f"{lacked}: {commit_command(files, source)}")
+    raise UserError(f"{lacked}: bring it in with `python -m sentiment fetch --commit` (IMDB: `make imdb`)")
 
 
 class _Current:

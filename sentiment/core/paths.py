@@ -8,7 +8,8 @@ PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
 SPLIT = Path("data/split")
 CLASSIFIER = Path("models/classifier")
-TRAIN_REPORT = Path("reports/train")
+REPORTS = Path("reports")
+TRAIN_REPORT = REPORTS / "train"
 
 STEP_CURVE = "steps.tsv"
 VALIDATION_CURVE = "validation.tsv"
@@ -43,3 +44,8 @@ def main_root(start: Path | None = None) -> Path:
         if parts[index : index + len(_EXPERIMENT_WORKSPACES)] == _EXPERIMENT_WORKSPACES:
             return Path(*parts[:index])
     return here
+
+
+def diverged_folder(name: str) -> Path:
+    """Return where the curves of a training that diverged are kept, by its experiment's name; outside of the outputs."""
+    return main_root() / ".diverged" / name

@@ -149,13 +149,23 @@ def load_trained(folder: Path) -> tuple[Any, Any]:
     -------
     tokenizer, model : transformers objects
         The model in fp32, with the attention kernel that is fastest without dropout.
+
+    Raises
+    ------
+    UserError
+        Where the folder holds no whole model.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     _quiet()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32)
+    except (OSError, ValueError, SafetensorError) as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        raise UserError(f"{folder}: the model cannot be loaded ({reason}): `dvc repro train` makes it anew") from None
     return tokenizer, model
 
 
