@@ -50,13 +50,9 @@ def hold_out(
     UserError
         Where a class has too few rows or groups to stand in every split.
     """
-    if ties is not None and groups is None:
-        first = _one_of_each(labels, ties)
-        _, taken = hold_out(labels[first], None, share, seed, class_names, name, sides)
-        marks = np.isin(ties, ties[first[taken]])
-        return np.flatnonzero(~marks), np.flatnonzero(marks)
-    groups = groups if ties is None or groups is None else joined_groups(groups, ties)
     units = "groups" if groups is not None else "rows"
+    if ties is not None:
+        groups = ties if groups is None else joined_groups(groups, ties)
     standing = labels if groups is None else _labels_of_groups(labels, groups, len(class_names))
     _check_units(np.bincount(standing, minlength=len(class_names)), class_names, units, name, sides)
     if groups is not None:
@@ -83,14 +79,6 @@ def _check_units(counts: Indices, class_names: list[str], units: str, name: str,
 
 def _advice(names: list[str]) -> str:
     return f"add rows, fold it into another class (prepare.label_map), or leave it out: -S 'prepare.drop_classes=[{','.join(names)}]'"
-
-
-def _one_of_each(labels: Indices, ties: Indices) -> Indices:
-    # Of tied rows that of the rarest class stands for all: no class may lose its only row.
-    order = np.lexsort((np.arange(len(labels)), np.bincount(labels)[labels]))
-    _, first = np.unique(ties[order], return_index=True)
-    chosen: Indices = np.sort(order[first])
-    return chosen
 
 
 def joined_groups(groups: Indices, ties: Indices) -> Indices:
