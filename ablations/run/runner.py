@@ -10,7 +10,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ablations.plan.baseline import committed_parameters
-from ablations.plan.plan_file import Ablations, load_ablations
+from ablations.plan.plan_file import Ablations, load_ablations, plan_option
 from ablations.plan.points import Point, make_points, set_options
 from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
 from ablations.repository import QueueEntry, dvc, head, unfinished
@@ -81,11 +81,12 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     except Timeout:
         raise UserError("another `python -m ablations run` is at work in this repository: it shows the progress of both") from None
     try:
-        _Runner(points, ablations, workers).run()
+        _Runner(points, ablations, workers, plan_option(file)).run()
     except KeyboardInterrupt:
         left = len(orphans.live_workers())
         going_on = "the queue goes on by itself" if left else "nothing is running"
-        raise Interrupted(f"{going_on}; `python -m ablations run` watches and completes it, `python -m ablations stop` ends it") from None
+        again = f"python -m ablations run{plan_option(file)}"
+        raise Interrupted(f"{going_on}; `{again}` watches and completes it, `python -m ablations stop` ends it") from None
     finally:
         lock.release()
 
@@ -98,11 +99,12 @@ def _list(points: list[Point], found: Survey, ablations: Ablations) -> None:
 
 
 class _Runner:
-    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers) -> None:
+    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers, option: str) -> None:
         self._points = points
         self._precision = str(points[0].parameters["train.precision"])
         self._other_data = ablations.other_data
         self._workers = workers
+        self._option = option
         self._tries = {point.name: _Tries() for point in points}
         self._forced: set[str] = set()
         self._head = head()
@@ -116,7 +118,7 @@ class _Runner:
             dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
         found = self._survey()
         if self._uniform(found):
-            say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report` compares them")
+            say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report{self._option}` compares them")
             return
         self._adapt_threads(found)
         found = self._refuse_other_machines(found)
@@ -276,7 +278,7 @@ class _Runner:
             raise UserError(
                 f"{len(missing)} of {len(self._points)} experiments are missing after {1 + _RETRIES} tries each; put the cause right and run it again"
             )
-        say("`python -m ablations report` compares them")
+        say(f"`python -m ablations report{self._option}` compares them")
 
 
 def _progress(row: QueueEntry) -> tuple[float, str]:
