@@ -168,7 +168,7 @@ def test_a_report_that_would_compare_nothing_leaves_the_one_before(tmp_path: Pat
     monkeypatch.setattr(report, "collect", lambda: (of_another_plan, []))
     monkeypatch.setattr(report, "load_parameters", lambda path: parse_parameters((ROOT / "params.yaml").read_text(), "params.yaml"))
     monkeypatch.setattr(report, "load_ablations", lambda file, parameters: synthetic.plan())
-    monkeypatch.setattr(report, "analyse", lambda experiments, refused, plan, parameters: analyse(experiments, refused, plan, synthetic.baseline()))
+    monkeypatch.setattr(report, "analyse", lambda experiments, refused, plan, *_: analyse(experiments, refused, plan, synthetic.baseline()))
     monkeypatch.chdir(tmp_path)
     published = tmp_path / "reports/mine/report.md"
     published.parent.mkdir(parents=True)
