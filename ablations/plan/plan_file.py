@@ -80,6 +80,8 @@ class Ablations:
         Bootstrap draws.
     base : mapping
         Parameters that every arm has instead of those in params.yaml, by dotted name.
+    name : str
+        The plan's file.
     """
 
     arms: list[Arm]
@@ -88,6 +90,7 @@ class Ablations:
     alpha: float
     resamples: int
     base: Mapping[str, Any] = field(default_factory=dict)
+    name: str = FILE.name
 
     @property
     def other_data(self) -> bool:
@@ -135,7 +138,7 @@ def parse_ablations(text: str, name: str, baseline: Parameters) -> Ablations:
     arms: list[Arm] = []
     for arm_name, arm in entry.arms.items():
         arms.extend(_arms(arm_name, arm, arms, flat, name))
-    return Ablations(arms, entry.seeds, entry.margin, entry.alpha, entry.resamples, {key: flat[key] for key in entry.base})
+    return Ablations(arms, entry.seeds, entry.margin, entry.alpha, entry.resamples, {key: flat[key] for key in entry.base}, Path(name).name)
 
 
 def _with_base(flat: Mapping[str, Any], base: Mapping[str, Any], where: str) -> Mapping[str, Any]:

