@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,6 +96,11 @@ class Ablations:
     def other_data(self) -> bool:
         """Whether data or split are others than those of params.yaml."""
         return any(key.startswith(("prepare.", "split.")) for key in self.base)
+
+
+def plan_option(file: Path) -> str:
+    """Return what a printed command needs to be about this plan: `` --plan FILE``, nothing for the default one."""
+    return "" if file == FILE else f" --plan {shlex.quote(str(file))}"
 
 
 def load_ablations(path: Path, baseline: Parameters) -> Ablations:

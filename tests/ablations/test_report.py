@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from ablations.compare.family import Refusal
+from ablations.plan.plan_file import plan_option
+from ablations.report import report
 from ablations.report.findings import Findings, analyse
 from ablations.report.report import as_json, write_report_files
+from sentiment.settings.schema import parse_parameters
 from sentiment.terminal.errors import UserError
 from tests.ablations import synthetic
+from tests.imports import ROOT
 
 HOSTILE = "<script>alert('x')</script><img src=http://example.invalid/x>\"'`|$x^2$" + "w" * 120
 PNG = b"\x89PNG"
@@ -173,3 +177,32 @@ def test_the_page_fits_its_window(folder: Path, tmp_path: Path, width: int) -> N
     title = re.search(r"<title>(width .*?)</title>", shown)
     assert title is not None
     assert title[1].strip() == f"width {width} scroll {width} out"
+
+
+def test_a_report_that_would_compare_nothing_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = synthetic.family({"baseline": 0.87, "baseline_bs32": 0.80})
+    of_another_plan = [
+        one
+        if one.name.startswith("baseline_seed") or one.name == "baseline"
+        else dataclasses.replace(one, parameters={**one.parameters, "train.lr": 4e-5})
+        for one in mine
+    ]
+    monkeypatch.setattr(report, "collect", lambda: (of_another_plan, []))
+    monkeypatch.setattr(report, "load_parameters", lambda path: parse_parameters((ROOT / "params.yaml").read_text(), "params.yaml"))
+    monkeypatch.setattr(report, "load_ablations", lambda file, parameters: synthetic.plan())
+    monkeypatch.setattr(report, "analyse", lambda experiments, refused, plan, *_: analyse(experiments, refused, plan, synthetic.baseline()))
+    monkeypatch.chdir(tmp_path)
+    published = tmp_path / "reports/mine/report.md"
+    published.parent.mkdir(parents=True)
+    published.write_text("evidence")
+    with pytest.raises(
+        UserError, match=r"nothing of this plan can be compared.*`python -m ablations run --plan mine.yaml` makes what is missing"
+    ) as refused:
+        report.write_report(Path("mine.yaml"))
+    assert "reports/mine stays as it is" in str(refused.value)
+    assert [path.name for path in published.parent.iterdir()] == ["report.md"]
+
+
+def test_a_printed_command_is_about_the_plan_that_was_given() -> None:
+    assert plan_option(Path("ablations.yaml")) == ""
+    assert plan_option(Path("my plans/mine.yaml")) == " --plan 'my plans/mine.yaml'"
