@@ -24,6 +24,7 @@ def add_predict(commands: Any) -> None:
     command.add_argument("--skip-bad", action="store_true", help="pass over rows that cannot be read, and count them")
     command.add_argument("--resume", action="store_true", help="take up an interrupted job from files into a file")
     command.add_argument("--batch-size", type=_count, default=64, metavar="N", help="texts a forward pass (default: 64, as eval.batch_size)")
+    command.add_argument("--uncalibrated", action="store_true", help="the probabilities of the eval stage's predictions.parquet")
     command.set_defaults(run=_predict)
 
 
@@ -43,6 +44,7 @@ def _predict(arguments: argparse.Namespace) -> None:
             skip_bad=arguments.skip_bad,
             resume=arguments.resume,
             batch_size=arguments.batch_size,
+            calibrated=not arguments.uncalibrated,
         )
     )
 
