@@ -110,7 +110,7 @@ def train(job: Job) -> dict[str, Any]:
         "gradient_accumulation_steps": job.accumulation,
     }
     settings = TrainParameters.model_validate({**values, **changes})
-    runtime = start_runtime(settings.precision)
+    runtime = start_runtime(settings.precision, settings.gradient_accumulation_steps)
     if job.memory_share < 1.0:
         torch.cuda.set_per_process_memory_fraction(job.memory_share)
     encoder = find_encoder(job.model, None)

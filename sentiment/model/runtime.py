@@ -40,7 +40,7 @@ class Runtime:
         strict: every run gives the same bits, and what cannot is refused. loose: on a GPU attention's
         backward pass may add in any order.
     step : str
-        How a GPU is given a training step: eager (kernel by kernel), graph (recorded and replayed, the same
+        How the device is given a training step: eager (kernel by kernel), graph (recorded and replayed, the same
         kernels) or compiled (replayed, with generated kernels for the encoder's layers).
     """
 
@@ -56,13 +56,15 @@ class Runtime:
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
 
-def start_runtime(precision: str) -> Runtime:
+def start_runtime(precision: str, micro_batches: int = 1) -> Runtime:
     """Set the process up for computing and say what it got.
 
     Parameters
     ----------
     precision : str
         auto, fp32 or bf16.
+    micro_batches : int
+        Of a training step; more than one are not recorded.
 
     Returns
     -------
@@ -79,14 +81,14 @@ def start_runtime(precision: str) -> Runtime:
     keep_freed_memory()
     device = _device()
     determinism = _one_of(DETERMINISM_VARIABLE, _DETERMINISM, "strict")
-    step = _one_of(STEP_VARIABLE, _STEPS, "eager")
+    step = _one_of(STEP_VARIABLE, _STEPS, "graph")
     be_deterministic(device, determinism)
     if device == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32 where a product is not in bf16
     processes.join(device)
     chosen = ("bf16" if has_bf16(device) else "fp32") if precision == "auto" else precision
     # Recorded steps are for one GPU: several processes exchange gradients in the middle of a step.
-    step = step if device == "cuda" and processes.count() == 1 else "eager"
+    step = step if device == "cuda" and processes.count() == micro_batches == 1 else "eager"
     return Runtime(device, chosen, torch.get_num_threads(), processes.count(), determinism, step)
 
 

@@ -47,7 +47,7 @@ class AsynchronousTrainer(Trainer):
         self._unread: list[_Unread] = []
         self._parameters = int(self.model.num_parameters(exclude_embeddings=True))
         self._norm: torch.Tensor | None = None
-        # The gradients of micro-batches are added up between the steps that would be recorded.
+        # The gradients of micro-batches would be added up between the steps that are recorded.
         self._graphed = GraphedStep(self._whole_step) if runtime.step != "eager" and self.args.gradient_accumulation_steps == 1 else None
         self._rates: DeviceRates | None = None
         self._compiles = runtime.step == "compiled"

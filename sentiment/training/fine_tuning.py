@@ -10,7 +10,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments, se
 
 from sentiment.model import processes
 from sentiment.model.prediction import predict
-from sentiment.model.runtime import Runtime
+from sentiment.model.runtime import STEP_VARIABLE, Runtime
 from sentiment.model.tokens import LENGTH_STEP, length_step, pad
 from sentiment.terminal.errors import UserError
 from sentiment.training.asynchronous import AsynchronousTrainer
@@ -125,7 +125,7 @@ def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameter
             where = Divergence(str(error), trainer.state.global_step, trainer.state.max_steps, steps[-1].lr)
             raise DivergedError(where, steps, validations) from None
         except torch.OutOfMemoryError:
-            raise UserError(_out_of_memory(settings)) from None
+            raise UserError(_out_of_memory(settings, trainer.runtime)) from None
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -137,7 +137,7 @@ class _ClassifierTrainer(AsynchronousTrainer):
     def prepare_for(self, order: TrainingOrder, validation: Examples, runtime: Runtime) -> None:
         self._order = order
         self._validation = validation
-        self._runtime = runtime
+        self.runtime = runtime
 
     def _get_train_sampler(self, train_dataset: Any = None) -> TrainingOrder:
         return self._order
@@ -148,7 +148,7 @@ class _ClassifierTrainer(AsynchronousTrainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         # The path of the eval stage: plain cross-entropy, whatever the training loss smooths or weighs.
-        predictions = predict(self.model, self._validation.texts, self._validation.labels, VALIDATION_BATCH, self._runtime)
+        predictions = predict(self.model, self._validation.texts, self._validation.labels, VALIDATION_BATCH, self.runtime)
         metrics = {"eval_loss": predictions.loss, "eval_accuracy": predictions.accuracy}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -188,17 +188,16 @@ def _examples_a_pass(settings: TrainParameters) -> int:
     return settings.batch_size // passes
 
 
-def _out_of_memory(settings: TrainParameters) -> str:
-    together, steps = processes.count(), settings.gradient_accumulation_steps
-    more = next((count for count in range(steps + 1, settings.batch_size + 1) if settings.batch_size % (count * together) == 0), None)
-    advice = (
-        f"set train.gradient_accumulation_steps = {more} (the same update, from smaller parts)"
-        if more
-        else "set a smaller train.max_length, or a smaller train.model"
+def _out_of_memory(settings: TrainParameters, runtime: Runtime) -> str:
+    together, parts = processes.count(), settings.gradient_accumulation_steps
+    more = next((count for count in range(parts + 1, settings.batch_size + 1) if settings.batch_size % (count * together) == 0), None)
+    tries = [f"{STEP_VARIABLE}=eager (the same bits, about half the memory)"] if runtime.step == "graph" and parts == 1 else []
+    tries.append(
+        f"train.gradient_accumulation_steps = {more} (the same update, from smaller parts)" if more else "a smaller train.max_length or train.model"
     )
     return (
         f"the GPU's memory does not hold a step of train.batch_size = {settings.batch_size} texts of train.max_length = {settings.max_length} tokens "
-        f"with train.gradient_accumulation_steps = {settings.gradient_accumulation_steps}: {advice}, or end other programs on this GPU"
+        f"with train.gradient_accumulation_steps = {parts}: set {', or '.join(tries)}, or end other programs on this GPU"
     )
 
 

@@ -131,7 +131,7 @@ def test_layers_are_compiled_once_for_all_and_only_for_training(encoder: Path, m
     [
         (8, 1, "set train.gradient_accumulation_steps = 2 "),
         (9, 1, "set train.gradient_accumulation_steps = 3 "),
-        (8, 8, "set a smaller train.max_length, or a smaller train.model"),
+        (8, 8, "set a smaller train.max_length or train.model"),
     ],
 )
 def test_a_full_gpu_is_one_line_with_a_way_out(batch_size: int, parts: int, advice: str, encoder: Path, tmp_path: Path) -> None:
