@@ -116,7 +116,7 @@ GPU_ARMS: dict[str, Recipe] = {
     "without attention": replace(PROJECT, attention="masked"),
     "without fused optimizer": replace(PROJECT, fused_optimizer=False),
     "with reading each step": replace(PROJECT, reads_each_step=True),
-    "without graphs, with reading each step": replace(PROJECT, graphs=False, casts_at_once=False, reads_each_step=True),
+    "without graphs and with reading": replace(PROJECT, graphs=False, casts_at_once=False, reads_each_step=True),
     "without strictness": replace(PROJECT, determinism="loose"),
 }
 

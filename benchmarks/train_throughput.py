@@ -38,7 +38,7 @@ from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, tokenize
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
 _SEED = 0
 _WARM_UP_STRIDE = 32
-_WARMING_UP = 5  # arms at once on a GPU: what waits is the host, which compiles
+_WARMING_UP = 5  # arms at once on a GPU, where the host is the slower one
 _ENOUGH_FREE = 0.7  # of a GPU's memory, for the other arms
 _LR = 2e-5
 
@@ -190,7 +190,6 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
 
 
 def _warmed_up(arms: list[Arm], options: argparse.Namespace) -> list[Arm]:
-    # On a GPU the first two leave generated code in torch's cache; the others find it, several at once.
     def warm(arm: Arm) -> ArmEnded | None:
         _say(f"warming up: {arm.name}")
         try:
@@ -199,10 +198,8 @@ def _warmed_up(arms: list[Arm], options: argparse.Namespace) -> list[Arm]:
             return ended
         return None
 
-    together = _WARMING_UP if options.device == "cuda" else 1
-    ends = [warm(arm) for arm in arms[:2]]
-    with ThreadPoolExecutor(together) as pool:
-        ends += pool.map(warm, arms[2:])
+    with ThreadPoolExecutor(_WARMING_UP if options.device == "cuda" else 1) as pool:
+        ends = list(pool.map(warm, arms))
     if ends[0]:
         raise ends[0]
     for ended in filter(None, ends):

@@ -44,10 +44,10 @@ _TITLES = {
 }
 
 
-def units(setting: Setting) -> dict[str, Unit]:
+def units(batch_sizes: tuple[int, ...]) -> dict[str, Unit]:
     """Return what is measured, by name: the letter of its part, what measures it, what draws it."""
     found: dict[str, Unit] = {}
-    for size in setting.sizes.batch_sizes:
+    for size in batch_sizes:
         found[f"arms {size}"] = ("a", partial(throughput.compare, size), partial(throughput.lines, size))
         found[f"stage {size}"] = ("a", partial(throughput.stage, size), partial(throughput.stage_lines, size))
         found[f"profile {size}"] = ("b", partial(timeline.profile_ways, size), partial(timeline.lines, size))
@@ -58,14 +58,16 @@ def units(setting: Setting) -> dict[str, Unit]:
     return found
 
 
-def measure(setting: Setting, only: set[str], path: Path, conditions: Result) -> Result:
+def measure(setting: Setting, only: list[str], path: Path, conditions: Result) -> Result:
     """Measure what is asked for and not yet in the file, which is written after each unit."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if kept and kept["conditions"] != conditions:
         sys.exit(f"error: {path} holds what was measured under other conditions ({_difference(kept['conditions'], conditions)}): name another --json")
     done: Result = {"conditions": conditions, "date": kept.get("date") or f"{datetime.now(UTC):%Y-%m-%d}", "units": kept.get("units", {})}
-    for name, (part, run, _) in units(setting).items():
-        if part in only and name not in done["units"]:
+    there = units(setting.sizes.batch_sizes)
+    for name in (name for asked in only for name, (part, *_) in there.items() if asked in (name, part)):
+        if name not in done["units"]:
+            run = there[name][1]
             start = time.perf_counter()
             result = run(setting)
             done["units"][name] = {"seconds": time.perf_counter() - start, "result": result}
@@ -80,8 +82,9 @@ def text(setting: Setting, done: Result) -> str:
     conditions = done["conditions"]
     where = ", ".join(f"{name} {conditions[name]}" for name in ("torch", "transformers", "python"))
     lines = [f"{conditions['processor']}, {where}; {done['date']}."]
+    there = units(setting.sizes.batch_sizes)
     for part, title in _TITLES.items():
-        drawn = [draw(done["units"][name]["result"]) for name, (of, _, draw) in units(setting).items() if of == part and name in done["units"]]
+        drawn = [draw(done["units"][name]["result"]) for name, (of, _, draw) in there.items() if of == part and name in done["units"]]
         if drawn:
             lines += ["", f"#### {title}", *(line for piece in drawn for line in ("", *piece))]
     return "\n".join(lines) + "\n"
@@ -111,7 +114,7 @@ def _reviews() -> Path:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.gpu", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--only", default=",".join(_TITLES), help=f"parts: {', '.join(f'{part} ({title})' for part, title in _TITLES.items())}")
+    parser.add_argument("--only", default=",".join(_TITLES), help="parts, and pieces of them, in this order (default: a,b,c,d,e)")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
     parser.add_argument("--model", type=Path, default=packaged_encoder(), help="folder with a tokenizer (default: the packaged encoder's)")
     parser.add_argument("--reviews", type=Path, default=_reviews(), help="parquet or jsonl with text and label (default: IMDB where fetched)")
@@ -121,9 +124,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--json", type=Path, help="default: benchmarks/results/gpu.json, on a CPU gpu_cpu.json")
     parser.add_argument("--text", type=Path, help="also write the text to a file")
     options = parser.parse_args()
-    options.parts = set(options.only.split(","))
-    if unknown := options.parts - set(_TITLES):
-        parser.error(f"--only {options.only}: no part {', '.join(sorted(unknown))}; there are {', '.join(_TITLES)}")
+    options.only = options.only.split(",")
+    sizes = FULL if options.device == "cuda" else SMALL
+    options.sizes = replace(sizes, rounds=options.rounds or sizes.rounds)
+    there = [*_TITLES, *units(options.sizes.batch_sizes)]
+    if unknown := [name for name in options.only if name not in there]:
+        parser.error(f"--only: no part {', '.join(unknown)}; there are {', '.join(there)}")
     if options.device == "cuda" and not torch.cuda.is_available():
         parser.error("there is no GPU here: --device cpu runs everything on a small model")
     for name in ("model", "reviews", "encoder"):
@@ -142,13 +148,11 @@ def main() -> None:
     """Measure, write and print."""
     options = _options()
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
-    sizes = FULL if options.device == "cuda" else SMALL
-    sizes = replace(sizes, rounds=options.rounds or sizes.rounds)
     with tempfile.TemporaryDirectory() as folder:
         model = Path(folder) / "model"
-        save_random_encoder(dict(sizes.config), AutoTokenizer.from_pretrained(options.model), model)
-        setting = Setting(options.device, model, options.reviews, sizes, options.arms, options.encoder, Path(folder))
-        done = measure(setting, options.parts, options.json, _conditions(options.device, options.reviews))
+        save_random_encoder(dict(options.sizes.config), AutoTokenizer.from_pretrained(options.model), model)
+        setting = Setting(options.device, model, options.reviews, options.sizes, options.arms, options.encoder, Path(folder))
+        done = measure(setting, options.only, options.json, _conditions(options.device, options.reviews))
         drawn = text(setting, done)
     if options.text:
         options.text.write_text(drawn, encoding="utf-8")

@@ -15,7 +15,7 @@ def limits(setting: Setting) -> dict[str, Any]:
         return {"missing": "needs a GPU"}
     say("limits: two processes, little memory")
     sizes = setting.sizes
-    done = run_module("benchmarks.gpu.processes", environment={"SENTIMENT_PROCESSES": "2", "SENTIMENT_DEVICE": "cuda"})
+    done = run_module("benchmarks.gpu.processes", environment={"SENTIMENT_PROCESSES": "2", "SENTIMENT_DEVICE": "cuda", "DEBUG": "0"})
     job = Job(str(setting.model), str(setting.reviews), str(setting.scratch / "memory"), sizes.rows // 8, sizes.length, max(sizes.batch_sizes))
     full = run_job(setting, replace(job, memory_share=_LITTLE_MEMORY), "eager")
     return {"two processes": last_line(done.stderr + done.stdout), "out of memory": full.get("error", "there was enough")}

@@ -136,13 +136,13 @@ def test_what_is_measured_is_kept_and_not_measured_again(setting: Setting, tmp_p
     plans = [{"one": ("a", unit("one"), str), "two": ("c", unit("two", fails), str), "three": ("d", unit("three"), str)} for fails in (True, False)]
     monkeypatch.setattr(gpu, "units", lambda _: plans[0])
     with pytest.raises(KeyboardInterrupt):
-        gpu.measure(setting, {"a", "c"}, path, {"torch": "2"})
+        gpu.measure(setting, ["one", "c"], path, {"torch": "2"})
     monkeypatch.setattr(gpu, "units", lambda _: plans[1])
-    done = gpu.measure(setting, {"a", "c"}, path, {"torch": "2"})
+    done = gpu.measure(setting, ["c", "one"], path, {"torch": "2"})
     assert ran == ["one", "two"]
     assert set(done["units"]) == {"one", "two"} == set(json.loads(path.read_text())["units"])
     with pytest.raises(SystemExit, match="torch: 2 there, 3 here"):
-        gpu.measure(setting, {"a"}, path, {"torch": "3"})
+        gpu.measure(setting, ["a"], path, {"torch": "3"})
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -152,7 +152,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--only", "a,x"], "no part x; there are a, b, c, d, e"),
+        (["--only", "a,x"], "no part x; there are a, b, c, d, e, arms 32"),
         (["--device", "cpu", "--reviews", "no/such.jsonl"], "--reviews no/such.jsonl: not found"),
         (["--device", "cpu", "--arms", "magic"], "--arms: no magic; there are tutorial, project"),
     ],
