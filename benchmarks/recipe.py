@@ -25,7 +25,6 @@ from sentiment.model.runtime import Runtime, be_deterministic, has_bf16, keep_fr
 from sentiment.model.tokens import TokenizedTexts, length_step, pad
 from sentiment.training.data_order import TrainingOrder
 from sentiment.training.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
-from sentiment.training.half_weights import HalfWeights
 
 CLASSES = 2
 BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}
@@ -57,8 +56,6 @@ class Recipe:
         `torch.compile` with dynamic shapes: of the whole model on a CPU, of the encoder's layers on a GPU.
     graphs : bool
         Whole steps recorded and replayed (`sentiment.training.graphs`); only on a GPU.
-    casts_at_once : bool
-        bf16 copies of all weights by one kernel (`sentiment.training.half_weights`); only on a GPU, and with bf16.
     reads_each_step : bool
         Loss and gradient norm are read at each step, which waits for a GPU; else after the epoch.
     determinism : str or None
@@ -74,7 +71,6 @@ class Recipe:
     fused_optimizer: bool = True
     compiled: bool = False
     graphs: bool = True
-    casts_at_once: bool = True
     reads_each_step: bool = False
     determinism: str | None = "strict"
 
@@ -88,7 +84,6 @@ TUTORIAL = Recipe(
     fast_dropout=False,
     allocator=False,
     graphs=False,
-    casts_at_once=False,
     reads_each_step=True,
     determinism=None,
 )
@@ -109,14 +104,13 @@ GPU_ARMS: dict[str, Recipe] = {
     "tutorial": TUTORIAL,
     "project": PROJECT,
     "with compile": replace(PROJECT, compiled=True),
-    "without graphs": replace(PROJECT, graphs=False, casts_at_once=False),  # as SENTIMENT_STEP=eager
-    "without casts at once": replace(PROJECT, casts_at_once=False),
+    "without graphs": replace(PROJECT, graphs=False),  # as SENTIMENT_STEP=eager
     "without bf16": replace(PROJECT, bf16=False),
     "without grouping": replace(PROJECT, grouping=False),
     "without attention": replace(PROJECT, attention="masked"),
     "without fused optimizer": replace(PROJECT, fused_optimizer=False),
     "with reading each step": replace(PROJECT, reads_each_step=True),
-    "without graphs and with reading": replace(PROJECT, graphs=False, casts_at_once=False, reads_each_step=True),
+    "without graphs and with reading": replace(PROJECT, graphs=False, reads_each_step=True),
     "without strictness": replace(PROJECT, determinism="loose"),
 }
 
@@ -206,7 +200,6 @@ class Training:
         self._recipe, self._batch_size, self._max_length, self._seed = recipe, batch_size, max_length, seed
         self.model: Any = _classifier(recipe, folder, device)
         self._forward: Callable[..., Any] = self.model
-        self._half = HalfWeights(self.model) if recipe.casts_at_once and device == "cuda" and precision == "bf16" else None
         if recipe.compiled and device == "cuda":
             compile_layers(self.model)
         elif recipe.compiled:
@@ -265,14 +258,10 @@ class Training:
         return Step(loss, int(sample.texts.lengths.sum()), batch["input_ids"].numel())
 
     def _update(self, batch: Inputs) -> Outputs:
-        if self._half is not None:
-            self._half.refresh()
         with self.runtime.autocast():
             logits = self._forward(input_ids=batch["input_ids"], attention_mask=batch["attention_mask"]).logits
         loss = F.cross_entropy(logits.float(), batch["labels"])
         loss.backward()  # type: ignore[no-untyped-call]
-        if self._half is not None:
-            self._half.hand_over()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), _MAX_GRAD_NORM)
         with self._rates.in_place() if self._rates is not None else nullcontext():
             self._optimizer.step()

@@ -105,7 +105,7 @@ def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
         "threads": runtime.threads,
         "processes": runtime.processes,
         "determinism": runtime.determinism,
-        "step": runtime.step,
+        "step": outcome.step,
     }
 
 
@@ -116,7 +116,7 @@ def main() -> None:
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
-    runtime = start_runtime(settings.precision, settings.gradient_accumulation_steps)
+    runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     check_files(paths.SPLIT, "split", ["train.parquet", "validation.parquet", CLASSES_FILE])

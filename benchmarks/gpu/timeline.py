@@ -22,7 +22,7 @@ from benchmarks.gpu.setting import Setting, last_line, run_module, say
 from benchmarks.recipe import PROJECT, Sample, Training, read_reviews
 from sentiment.model.tokens import tokenize
 
-_WAYS = {"graph": PROJECT, "compiled": replace(PROJECT, compiled=True), "eager": replace(PROJECT, graphs=False, casts_at_once=False)}
+_WAYS = {"graph": PROJECT, "compiled": replace(PROJECT, compiled=True), "eager": replace(PROJECT, graphs=False)}
 _STEPS, _SMALL_STEPS = 12, 2
 _KEPT = 60
 _GROUPS = (  # the first that matches a kernel's name

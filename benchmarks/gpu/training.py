@@ -110,7 +110,7 @@ def train(job: Job) -> dict[str, Any]:
         "gradient_accumulation_steps": job.accumulation,
     }
     settings = TrainParameters.model_validate({**values, **changes})
-    runtime = start_runtime(settings.precision, settings.gradient_accumulation_steps)
+    runtime = start_runtime(settings.precision)
     if job.memory_share < 1.0:
         torch.cuda.set_per_process_memory_fraction(job.memory_share)
     encoder = find_encoder(job.model, None)
@@ -140,7 +140,7 @@ def train(job: Job) -> dict[str, Any]:
         "train_loss": outcome.train_loss,
         "eval_loss": outcome.validations[-1].loss,
         "peak_mib": torch.cuda.max_memory_reserved() / 2**20 if runtime.device == "cuda" else None,
-        "runtime": asdict(runtime),
+        "runtime": {**asdict(runtime), "step": outcome.step},
     }
 
 

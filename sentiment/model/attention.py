@@ -18,7 +18,7 @@ from sentiment.model.dropout import apply_mask, draw_mask, keep_scale
 
 CPU_ATTENTION = "cpu_dropout"
 # They call the attention with query, key, value, a mask of the padding, scaling and dropout, and nothing else that counts.
-_KNOWN_MODELS = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}
+KNOWN_MODELS = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}
 
 
 def training_attention(model_type: str, device: str) -> str:
@@ -37,11 +37,11 @@ def training_attention(model_type: str, device: str) -> str:
         On a CPU this module's, on an NVIDIA GPU from Ampere on that of `sentiment.model.flash`, made known to
         transformers by the call; for an architecture that has an attention of its own, eager and sdpa.
     """
-    if device == "cuda" and model_type in _KNOWN_MODELS and flash.has_flash():
+    if device == "cuda" and model_type in KNOWN_MODELS and flash.has_flash():
         return flash.register()
     if device != "cpu":
         return "sdpa"
-    if model_type not in _KNOWN_MODELS:
+    if model_type not in KNOWN_MODELS:
         return "eager"
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface

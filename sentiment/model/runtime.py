@@ -40,8 +40,8 @@ class Runtime:
         strict: every run gives the same bits, and what cannot is refused. loose: on a GPU attention's
         backward pass may add in any order.
     step : str
-        How the device is given a training step: eager (kernel by kernel), graph (recorded and replayed, the same
-        kernels) or compiled (replayed, with generated kernels for the encoder's layers).
+        How the device is given a training step where that is possible: eager (kernel by kernel), graph (recorded
+        and replayed, the same kernels) or compiled (replayed, with generated kernels for the encoder's layers).
     """
 
     device: str
@@ -56,15 +56,13 @@ class Runtime:
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
 
-def start_runtime(precision: str, micro_batches: int = 1) -> Runtime:
+def start_runtime(precision: str) -> Runtime:
     """Set the process up for computing and say what it got.
 
     Parameters
     ----------
     precision : str
         auto, fp32 or bf16.
-    micro_batches : int
-        Of a training step; more than one are not recorded.
 
     Returns
     -------
@@ -88,7 +86,7 @@ def start_runtime(precision: str, micro_batches: int = 1) -> Runtime:
     processes.join(device)
     chosen = ("bf16" if has_bf16(device) else "fp32") if precision == "auto" else precision
     # Recorded steps are for one GPU: several processes exchange gradients in the middle of a step.
-    step = step if device == "cuda" and processes.count() == micro_batches == 1 else "eager"
+    step = step if device == "cuda" and processes.count() == 1 else "eager"
     return Runtime(device, chosen, torch.get_num_threads(), processes.count(), determinism, step)
 
 
@@ -114,7 +112,7 @@ def describe_runtime(runtime: Runtime) -> str:
     why = "" if runtime.precision == "bf16" or has_bf16(runtime.device) else ": bf16 products are no faster here"
     together = f"{runtime.processes} processes, " if runtime.processes > 1 else ""
     if runtime.device == "cuda":
-        return f"cuda ({torch.cuda.get_device_name()}), {together}{runtime.precision}{why}, {runtime.step} steps, {runtime.determinism} determinism"
+        return f"cuda ({torch.cuda.get_device_name()}), {together}{runtime.precision}{why}, {runtime.determinism} determinism"
     return f"{runtime.device}, {together}{runtime.threads} threads{' each' if together else ''}, {runtime.precision}{why}"
 
 

@@ -14,9 +14,9 @@ from transformers import Trainer, TrainerControl
 from transformers.trainer_pt_utils import nested_gather
 
 from sentiment.model import processes
+from sentiment.model.flash import CUDA_ATTENTION
 from sentiment.model.runtime import Runtime
 from sentiment.training.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
-from sentiment.training.half_weights import HalfWeights
 
 _READ_EVERY = {"cuda": 16}  # steps: some tenths of a second, in which the progress bar rests
 _NUM_ITEMS = "num_items_in_batch"
@@ -35,7 +35,7 @@ class _Unread:
 
 
 class AsynchronousTrainer(Trainer):
-    """See the module. `run_on` has to be called before `train`."""
+    """See the module. `run_on` has to be called before `train`; `step` then says how steps are given to the device."""
 
     control: TrainerControl
     optimizer: Any
@@ -47,22 +47,19 @@ class AsynchronousTrainer(Trainer):
         self._unread: list[_Unread] = []
         self._parameters = int(self.model.num_parameters(exclude_embeddings=True))
         self._norm: torch.Tensor | None = None
-        # The gradients of micro-batches would be added up between the steps that are recorded.
-        self._graphed = GraphedStep(self._whole_step) if runtime.step != "eager" and self.args.gradient_accumulation_steps == 1 else None
+        self.step = runtime.step if self._can_be_recorded() else "eager"
+        self._graphed = None if self.step == "eager" else GraphedStep(self._whole_step)
         self._rates: DeviceRates | None = None
-        self._compiles = runtime.step == "compiled"
-        self._halves = runtime.precision == "bf16"
-        self._half: HalfWeights | None = None
+
+    def _can_be_recorded(self) -> bool:
+        # Other attention asks the GPU whether it needs a mask; the gradients of micro-batches are added up between steps.
+        return bool(self.model.config._attn_implementation == CUDA_ATTENTION and self.args.gradient_accumulation_steps == 1)
 
     def train(self, *arguments: Any, **named: Any) -> Any:
         """Train, and leave the model as it was but for its weights."""
         with ExitStack() as stack:
-            if self._graphed is not None:
-                if self._halves:
-                    self._half = HalfWeights(self.model)
-                    stack.callback(self._half.remove)
-                if self._compiles:
-                    stack.callback(compile_layers(self.model))
+            if self.step == "compiled":
+                stack.callback(compile_layers(self.model))
             return super().train(*arguments, **named)
 
     def training_step(self, model: Any, inputs: dict[str, Any], num_items_in_batch: Any = None) -> torch.Tensor:
@@ -80,11 +77,7 @@ class AsynchronousTrainer(Trainer):
     def _whole_step(self, inputs: Inputs) -> Outputs:
         assert self._rates is not None
         rest = dict(inputs)
-        if self._half is not None:
-            self._half.refresh()
         loss = super().training_step(self.model_wrapped, rest, rest.pop(_NUM_ITEMS))
-        if self._half is not None:
-            self._half.hand_over()
         norm = super()._clip_grad_norm(self.model_wrapped)
         with self._rates.in_place():
             self._bare_optimizer.step()

@@ -102,6 +102,7 @@ def fine_tune(
         validations=validations,
         tokens=int(trainer.state.num_input_tokens_seen),
         flops=float(trainer.state.total_flos),
+        step=trainer.step,
     )
 
 
@@ -125,7 +126,7 @@ def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameter
             where = Divergence(str(error), trainer.state.global_step, trainer.state.max_steps, steps[-1].lr)
             raise DivergedError(where, steps, validations) from None
         except torch.OutOfMemoryError:
-            raise UserError(_out_of_memory(settings, trainer.runtime)) from None
+            raise UserError(_out_of_memory(settings, trainer.step)) from None
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -137,7 +138,7 @@ class _ClassifierTrainer(AsynchronousTrainer):
     def prepare_for(self, order: TrainingOrder, validation: Examples, runtime: Runtime) -> None:
         self._order = order
         self._validation = validation
-        self.runtime = runtime
+        self._runtime = runtime
 
     def _get_train_sampler(self, train_dataset: Any = None) -> TrainingOrder:
         return self._order
@@ -148,7 +149,7 @@ class _ClassifierTrainer(AsynchronousTrainer):
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         # The path of the eval stage: plain cross-entropy, whatever the training loss smooths or weighs.
-        predictions = predict(self.model, self._validation.texts, self._validation.labels, VALIDATION_BATCH, self.runtime)
+        predictions = predict(self.model, self._validation.texts, self._validation.labels, VALIDATION_BATCH, self._runtime)
         metrics = {"eval_loss": predictions.loss, "eval_accuracy": predictions.accuracy}
         self.log(dict(metrics))
         self.control = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
@@ -188,10 +189,10 @@ def _examples_a_pass(settings: TrainParameters) -> int:
     return settings.batch_size // passes
 
 
-def _out_of_memory(settings: TrainParameters, runtime: Runtime) -> str:
+def _out_of_memory(settings: TrainParameters, step: str) -> str:
     together, parts = processes.count(), settings.gradient_accumulation_steps
     more = next((count for count in range(parts + 1, settings.batch_size + 1) if settings.batch_size % (count * together) == 0), None)
-    tries = [f"{STEP_VARIABLE}=eager (the same bits, about half the memory)"] if runtime.step == "graph" and parts == 1 else []
+    tries = [f"{STEP_VARIABLE}=eager (the same bits, about half the memory)"] if step == "graph" else []
     tries.append(
         f"train.gradient_accumulation_steps = {more} (the same update, from smaller parts)" if more else "a smaller train.max_length or train.model"
     )

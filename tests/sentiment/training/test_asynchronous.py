@@ -11,6 +11,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
+from sentiment.model.attention import CPU_ATTENTION
 from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
 from sentiment.model.runtime import Runtime
 from sentiment.terminal.errors import Interrupted, UserError
@@ -89,6 +90,7 @@ def record(self: GraphedStep, inputs: Any) -> Any:
 
 def test_whole_steps_are_the_steps_of_the_trainer(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GraphedStep, "_record", record)
+    monkeypatch.setattr(asynchronous, "CUDA_ATTENTION", CPU_ATTENTION)
     changes = {"lr_scheduler": "cosine", "warmup": 0.3, "max_grad_norm": 0.5, "class_weights": "balanced", "label_smoothing": 0.1}
     log, whole_log = Log(), Log()
     eager = train(encoder, tmp_path / "eager", log, **changes)
@@ -96,14 +98,22 @@ def test_whole_steps_are_the_steps_of_the_trainer(encoder: Path, tmp_path: Path,
     assert [(record.step, record.epoch, record.lr) for record in whole.steps] == [(record.step, record.epoch, record.lr) for record in eager.steps]
     assert [record.loss for record in whole.steps] == pytest.approx([record.loss for record in eager.steps], rel=1e-4)
     assert [record.grad_norm for record in whole.steps] == pytest.approx([record.grad_norm for record in eager.steps], rel=1e-3)
+    assert (eager.step, whole.step) == ("eager", "graph")
     assert whole.validations[-1].loss == pytest.approx(eager.validations[-1].loss, rel=1e-4)
 
 
 def test_accumulated_parts_are_not_recorded(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(GraphedStep, "_record", lambda *_: pytest.fail("recorded"))
+    monkeypatch.setattr(asynchronous, "CUDA_ATTENTION", CPU_ATTENTION)
     eager = train(encoder, tmp_path / "eager", Log(), gradient_accumulation_steps=2)
     asked = train(encoder, tmp_path / "asked", Log(), step="graph", gradient_accumulation_steps=2)
     assert asked.steps == eager.steps
+    assert asked.step == "eager"
+
+
+def test_an_attention_that_asks_the_gpu_is_not_recorded(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GraphedStep, "__call__", lambda *_: pytest.fail("recorded"))
+    assert train(encoder, tmp_path, Log(), step="graph").step == "eager"
 
 
 def test_layers_are_compiled_once_for_all_and_only_for_training(encoder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
