@@ -31,7 +31,7 @@ from benchmarks.gpu import limits, pipeline, repeats, throughput, timeline
 from benchmarks.gpu.setting import FULL, SMALL, Setting, say
 from benchmarks.recipe import GPU_ARMS, arms_on, save_random_encoder
 from benchmarks.train_throughput import packaged_encoder
-from sentiment.core.files import write_json
+from sentiment.core.files import write_text
 
 Result = dict[str, Any]
 Unit = tuple[str, Callable[[Setting], Result], Callable[[Result], list[str]]]
@@ -71,8 +71,7 @@ def measure(setting: Setting, only: list[str], path: Path, conditions: Result) -
             start = time.perf_counter()
             result = run(setting)
             done["units"][name] = {"seconds": time.perf_counter() - start, "result": result}
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(path, done)
+            write_text(path, json.dumps(done, indent=2) + "\n")  # the order of the arms is kept
             say(f"{name}: done in {time.perf_counter() - start:.0f} s")
     return done
 
