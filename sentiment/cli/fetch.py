@@ -118,7 +118,7 @@ def _default_name(source: str, local: Path) -> str:
 
 def _check_name(name: str) -> str:
     if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise UserError(f"--name {name}: letters (of any script), digits, dots, dashes and underscores only, and none of {', '.join(_RESERVED)}")
+        raise UserError(f"--name {name}: letters, digits (of any script), dots, dashes and underscores only, and none of {', '.join(_RESERVED)}")
     return name
 
 
