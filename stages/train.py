@@ -19,7 +19,9 @@ from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json, write_text, write_tsv
 from sentiment.core.tables import labels_of, read_table
 from sentiment.model import processes
-from sentiment.model.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
+from sentiment.model.classifiers import check_encoder, load_classifier
+from sentiment.model.encoders import Encoder, find_encoder
+from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
@@ -45,8 +47,18 @@ def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Exam
 def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) -> None:
     """Refuse a max_length that the encoder has no positions for."""
     limit = longest_input(encoder, tokenizer)
-    if settings.max_length > limit:
+    if limit is not None and settings.max_length > limit:
         raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {limit} tokens at most")
+
+
+def describe_head(encoder: Encoder, tokenizer: Any, class_names: list[str], settings: TrainParameters) -> str:
+    """Try the encoder out, say what becomes of a classification head that it has, and return it."""
+    head = check_encoder(encoder, tokenizer, class_names, settings.head)
+    if head == "replaced":
+        say(f"train: {settings.model} has a classification head already: a new one is drawn (train.head: keep would keep it)")
+    if head == "kept":
+        say(f"train: the classification head of {settings.model} is kept, its classes mapped by name")
+    return head
 
 
 def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: str, folder: Path) -> None:
@@ -105,8 +117,9 @@ def main() -> None:
     runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
-    train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     class_names = read_class_names(paths.SPLIT, "split")
+    head = describe_head(encoder, tokenizer, class_names, settings)
+    train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
 
     name = fingerprint(
@@ -128,7 +141,7 @@ def main() -> None:
         tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None, "disabled")
         try:
             outcome = fine_tune(
-                lambda: load_classifier(encoder, class_names, runtime.device),
+                lambda: load_classifier(encoder, class_names, runtime.device, settings.head),
                 train,
                 validation,
                 settings,

@@ -7,6 +7,7 @@ PARAMS = Path("params.yaml")
 
 PREPARED = Path("data/prepared")
 SPLIT = Path("data/split")
+ENCODERS = Path("encoders")
 CLASSIFIER = Path("models/classifier")
 TRAIN_REPORT = Path("reports/train")
 

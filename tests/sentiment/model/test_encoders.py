@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from sentiment.model import encoders
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer, longest_input
+from sentiment.model.classifiers import load_classifier
+from sentiment.model.encoders import find_encoder
+from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.terminal.errors import UserError
 from tests.hub import COMMIT, stand_in_hub
 from tests.imports import ROOT
@@ -131,7 +133,9 @@ def test_a_new_head_follows_the_seed_and_the_encoder_does_not(tmp_path: Path) ->
 
 
 LOAD = """
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.encoders import find_encoder
+from sentiment.model.classifiers import load_classifier
+from sentiment.model.loading import load_tokenizer
 from sentiment.terminal.errors import run_main
 def main():
     encoder = find_encoder("someone/tiny", {revision!r})

@@ -8,7 +8,9 @@ import pytest
 import torch
 import yaml
 
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.classifiers import load_classifier
+from sentiment.model.encoders import folder_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import tokenize
 from sentiment.terminal.errors import Interrupted
@@ -44,7 +46,7 @@ def examples(tokenizer: Any, rows: int, flip: bool = False) -> Examples:
 
 
 def train(chosen: TrainParameters, folder: Path, *, seed: int = 1, flip: bool = False, rows: int = 64, callbacks: Any = ()) -> Outcome:
-    found = find_encoder(chosen.model, None)
+    found = folder_encoder(Path(chosen.model))
     tokenizer = load_tokenizer(found)
     return fine_tune(
         lambda: load_classifier(found, ["bad", "good"], "cpu"),
