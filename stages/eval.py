@@ -39,7 +39,7 @@ from sentiment.tracking.tracker import describe_run, record_evaluation
 
 def challenge_result(challenge: pa.Table, classifier: Classifier, reference: Reference) -> ChallengeResult | None:
     """Classify the challenge set; None where it is empty, as it is for data with other classes."""
-    if not challenge.num_rows or reference.challenge_accuracy is None:
+    if not challenge.num_rows:
         say("eval: the challenge set is empty for this data: left out")
         return None
     predictions, _ = classifier.classify(challenge, "eval: challenge")
@@ -129,6 +129,7 @@ def main() -> None:
         loss=predictions.loss,
         calibration_error=bins.error,
         reference_accuracy=reference.accuracy,
+        reference_unavailable=reference.unavailable,
         by_class=judge_classes(predictions, class_names),
         slices=slices_of(test, lengths, predictions.correct, settings.max_length),
         truncated=float((lengths > settings.max_length).mean()),

@@ -17,7 +17,7 @@ from sentiment.core import paths
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import groups_of, labels_of, read_table
-from sentiment.evaluation.counting_words import FOLDS, fit_tfidf, out_of_sample_probabilities
+from sentiment.evaluation.counting_words import FOLDS, NoReferenceError, fit_tfidf, out_of_sample_probabilities
 from sentiment.evaluation.doubtful_labels import find_doubtful_labels
 from sentiment.evaluation.paths import REFERENCE_METRICS, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, write_answers, write_reference
@@ -25,7 +25,8 @@ from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import run_main
 from sentiment.terminal.progress import progress_bar, say
 
-TABLES = ("train", "test", "challenge")
+ANSWERED = ("test", "challenge")
+TABLES = ("train", *ANSWERED)
 
 
 def judge_training_rows(train: pa.Table, classes: int) -> npt.NDArray[np.float64]:
@@ -36,7 +37,7 @@ def judge_training_rows(train: pa.Table, classes: int) -> npt.NDArray[np.float64
 
 def answer(words: Pipeline, table: pa.Table, classes: int) -> npt.NDArray[np.float64]:
     """Return the probabilities that a fitted reference gives to the rows of a table; shape (rows, classes)."""
-    probabilities = np.zeros((table.num_rows, classes))
+    probabilities: npt.NDArray[np.float64] = np.zeros((table.num_rows, classes))
     if table.num_rows:
         probabilities[:, words.classes_] = words.predict_proba(table.column("text").to_pylist())
     return probabilities
@@ -47,27 +48,41 @@ def accuracy(probabilities: npt.NDArray[np.float64], table: pa.Table) -> float:
     return float((probabilities.argmax(axis=1) == labels_of(table)).mean())
 
 
+def count_words(tables: dict[str, pa.Table], class_names: list[str]) -> tuple[dict[str, npt.NDArray[np.float64]], Reference]:
+    """Fit counting words; return the probabilities for the rows of each table, nan where there is nothing to count, and the figures."""
+    classes = len(class_names)
+    why: str | None = None
+    accuracies: dict[str, float | None] = dict.fromkeys(ANSWERED)
+    try:
+        words = fit_tfidf(tables["train"].column("text").to_pylist(), labels_of(tables["train"]))
+    except NoReferenceError as error:
+        why = str(error)
+        answers = {name: np.full((table.num_rows, classes), np.nan) for name, table in tables.items()}
+    else:
+        answers = {name: answer(words, tables[name], classes) for name in ANSWERED}
+        answers["train"] = judge_training_rows(tables["train"], classes)
+        accuracies = {name: accuracy(answers[name], tables[name]) if tables[name].num_rows else None for name in ANSWERED}
+    doubtful = find_doubtful_labels(tables["train"], answers["train"], class_names)
+    return answers, Reference(accuracies["test"], accuracies["challenge"], doubtful, why)
+
+
 def main() -> None:
     """Run the stage."""
     load_parameters(paths.PARAMS)  # a mistake anywhere in it ends every stage before it works
     tables = {name: read_table(paths.SPLIT / f"{name}.parquet") for name in TABLES}
     class_names = read_class_names(paths.SPLIT, "split")
     say("reference: counting words (TF-IDF + logistic regression)")
-    words = fit_tfidf(tables["train"].column("text").to_pylist(), labels_of(tables["train"]))
-    answers = {name: answer(words, tables[name], len(class_names)) for name in ("test", "challenge")}
-    answers["train"] = judge_training_rows(tables["train"], len(class_names))
-    reference = Reference(
-        accuracy=accuracy(answers["test"], tables["test"]),
-        challenge_accuracy=accuracy(answers["challenge"], tables["challenge"]) if tables["challenge"].num_rows else None,
-        doubtful=find_doubtful_labels(tables["train"], answers["train"], class_names),
-    )
+    answers, reference = count_words(tables, class_names)
     with replacing(REFERENCE_REPORT) as folder:
         folder.mkdir()
         write_reference(folder, reference)
         for name in TABLES:
             write_answers(folder / f"{name}.parquet", tables[name], answers[name])
     write_json(REFERENCE_METRICS, {"tfidf_accuracy": reference.accuracy, "tfidf_challenge_accuracy": reference.challenge_accuracy})
-    say(f"reference: {reference.accuracy:.1%} of {tables['test'].num_rows} test texts right")
+    if reference.accuracy is None:
+        say(f"reference: not available: {reference.unavailable}")
+    else:
+        say(f"reference: {reference.accuracy:.1%} of {tables['test'].num_rows} test texts right")
 
 
 if __name__ == "__main__":

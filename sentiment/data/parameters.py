@@ -17,7 +17,8 @@ class PrepareParameters(Section):
     class_names: ClassNames | None = Field(description="class of label 0, of label 1, …; null: the labels that occur, in order")
     strip_html: bool = Field(description="remove HTML tags and resolve entities")
     near_duplicate_threshold: Annotated[float, Field(gt=0.5, le=1.0)] | None = Field(
-        description="Jaccard similarity of word shingles from which two texts count as the same; null turns it off"
+        description="Jaccard similarity of shingles (three words; two characters in scripts without spaces) from which two texts count as the same; "
+        "null turns it off"
     )
 
 

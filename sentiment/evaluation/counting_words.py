@@ -1,6 +1,7 @@
 """The simpler method that BERT has to beat: counting words."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +15,10 @@ MOST_ROWS = 25_000  # that are judged out of sample: a minute or two on two core
 _SEED = 0
 _MOST_WEIGHTS = 2_000_000  # over all classes: the solver keeps some 25 copies of them, 400 MB
 _FEWEST_FEATURES = 20_000
+
+
+class NoReferenceError(Exception):
+    """The simpler method cannot be fitted to this data; the message says why, in half a sentence."""
 
 
 def fit_tfidf(texts: Sequence[str], labels: npt.NDArray[np.int64]) -> Pipeline:
@@ -31,19 +36,32 @@ def fit_tfidf(texts: Sequence[str], labels: npt.NDArray[np.int64]) -> Pipeline:
     sklearn.pipeline.Pipeline
         ``predict`` and ``predict_proba`` take a list of texts.
 
+    Raises
+    ------
+    NoReferenceError
+        Where the texts hold nothing to count.
+
     References
     ----------
     Wang and Manning (2012), Baselines and Bigrams: Simple, Good Sentiment and Topic Classification.
     """
     # Pairs that stand in one text only are most of the vocabulary and hardly any of the evidence; of many classes, the
     # most frequent words and pairs alone are counted (a hundred classes of 25,000 reviews would take 14 GB).
+    fewest_texts = 2 if len(texts) >= 100 else 1
     vectorizer = TfidfVectorizer(
         ngram_range=(1, 2),
-        min_df=2 if len(texts) >= 100 else 1,
+        min_df=fewest_texts,
         max_features=max(_FEWEST_FEATURES, _MOST_WEIGHTS // len(np.unique(labels))),
         sublinear_tf=True,
     )
-    return make_pipeline(vectorizer, LogisticRegression(C=10.0, max_iter=1000)).fit(texts, labels)
+    try:
+        counts = vectorizer.fit_transform(texts)
+    except ValueError as error:  # scikit-learn has no class of its own for it
+        if "vocabulary" not in str(error) and "no terms remain" not in str(error):
+            raise
+        where = "in two of the training texts" if fewest_texts > 1 else "in the training texts"
+        raise NoReferenceError(f"no word of two or more letters or digits occurs {where}") from None
+    return make_pipeline(vectorizer, LogisticRegression(C=10.0, max_iter=1000).fit(counts, labels))
 
 
 def out_of_sample_probabilities(
@@ -72,7 +90,7 @@ def out_of_sample_probabilities(
     -------
     ndarray of float, shape (n, classes)
         nan for the rows of a class that has too few rows, or groups, to stand in every fold, and for all
-        but a random `MOST_ROWS` of a larger split.
+        but a random `MOST_ROWS` of a larger split; and for those of a fold where the other folds hold nothing to count.
     """
     probabilities = np.full((len(labels), classes), np.nan)
     units = [np.unique(groups[labels == label]) if groups is not None else np.flatnonzero(labels == label) for label in range(classes)]
@@ -84,9 +102,10 @@ def out_of_sample_probabilities(
     splitter = (StratifiedKFold if groups is None else StratifiedGroupKFold)(FOLDS, shuffle=True, random_state=_SEED)
     parts = splitter.split(rows, labels[rows], groups[rows] if groups is not None else None)
     for number, (learned, judged) in enumerate(parts, 1):
-        model = fit_tfidf([texts[row] for row in rows[learned]], labels[rows[learned]])
-        probabilities[rows[judged]] = 0.0
-        probabilities[np.ix_(rows[judged], model.classes_)] = model.predict_proba([texts[row] for row in rows[judged]])
+        with suppress(NoReferenceError):
+            model = fit_tfidf([texts[row] for row in rows[learned]], labels[rows[learned]])
+            probabilities[rows[judged]] = 0.0
+            probabilities[np.ix_(rows[judged], model.classes_)] = model.predict_proba([texts[row] for row in rows[judged]])
         if progress:
             progress(number)
     return probabilities

@@ -23,22 +23,26 @@ class Reference:
 
     Attributes
     ----------
-    accuracy : float
-        On the test split, in [0, 1].
+    accuracy : float or None
+        On the test split, in [0, 1]; None where the method cannot be fitted to this data.
     challenge_accuracy : float or None
-        On the challenge set; None where it is empty.
+        On the challenge set; None where it is empty, and where `accuracy` is.
     doubtful : DoubtfulLabels
         Training rows whose label it doubts.
+    unavailable : str or None
+        Why there is no accuracy.
     """
 
-    accuracy: float
+    accuracy: float | None
     challenge_accuracy: float | None
     doubtful: DoubtfulLabels
+    unavailable: str | None = None
 
 
 def write_reference(folder: Path, reference: Reference) -> None:
     """Write the figures and the doubtful labels; `write_answers` adds the answers beside them."""
-    write_json(folder / _SUMMARY, {"accuracy": reference.accuracy, "challenge_accuracy": reference.challenge_accuracy})
+    why = {"unavailable": reference.unavailable} if reference.unavailable else {}
+    write_json(folder / _SUMMARY, {"accuracy": reference.accuracy, "challenge_accuracy": reference.challenge_accuracy, **why})
     write_json(folder / _DOUBTFUL, asdict(reference.doubtful))
 
 
@@ -70,6 +74,23 @@ def read_reference(folder: Path) -> Reference:
         summary: dict[str, Any] = read_json(folder / _SUMMARY)
         doubtful: dict[str, Any] = read_json(folder / _DOUBTFUL)
         found = [DoubtfulLabel(**entry) for entry in doubtful["found"]]
-        return Reference(summary["accuracy"], summary["challenge_accuracy"], DoubtfulLabels(found, doubtful["rows"], doubtful["judged"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        reference = Reference(
+            summary["accuracy"],
+            summary["challenge_accuracy"],
+            DoubtfulLabels(found, doubtful["rows"], doubtful["judged"]),
+            summary.get("unavailable"),
+        )
+        _check(reference)
+        return reference
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         raise UserError(f"{folder}: missing or broken: run the stage reference first (dvc repro, or python -m stages.reference)") from None
+
+
+def _check(reference: Reference) -> None:
+    figures = (reference.accuracy, reference.challenge_accuracy)
+    if any(figure is not None and not (isinstance(figure, int | float) and 0 <= figure <= 1) for figure in figures):
+        raise ValueError("no share")
+    if reference.accuracy is None and not isinstance(reference.unavailable, str):
+        raise ValueError("no accuracy, and no reason")
+    if not all(isinstance(count, int) for count in (reference.doubtful.rows, reference.doubtful.judged)):
+        raise TypeError("no count")

@@ -21,7 +21,7 @@ class ChallengeResult:
 
     overall: Slice
     by_phenomenon: list[Slice]
-    reference_accuracy: float
+    reference_accuracy: float | None
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,10 @@ class TestResult:
         Its 95 % interval.
     loss, calibration_error : float
         As in reports/eval.json.
-    reference_accuracy : float
-        Of TF-IDF with logistic regression, trained on the same rows.
+    reference_accuracy : float or None
+        Of TF-IDF with logistic regression, trained on the same rows; None where it cannot be.
+    reference_unavailable : str or None
+        Why it cannot be.
     by_class : ByClass
         The same class by class.
     slices : dict of str to list of Slice
@@ -68,7 +70,8 @@ class TestResult:
     interval: Interval
     loss: float
     calibration_error: float
-    reference_accuracy: float
+    reference_accuracy: float | None
+    reference_unavailable: str | None
     by_class: ByClass
     slices: dict[str, list[Slice]]
     truncated: float
@@ -106,10 +109,10 @@ def render_page(result: TestResult) -> str:
             [
                 ["accuracy", f"{result.accuracy:.4f}", "share of correct texts"],
                 ["macro-F1", f"{result.macro_f1:.4f}", "mean over the classes of the harmonic mean of precision and recall"],
-                ["ROC-AUC", _roc_auc(result), "chance that a text of a class is ranked above one of another class"],
+                ["ROC-AUC", _or_dash(result.roc_auc), "chance that a text of a class is ranked above one of another class"],
                 ["loss", f"{result.loss:.4f}", "cross-entropy in nats; guessing evenly gives the logarithm of the number of classes"],
                 ["calibration error", f"{result.calibration_error:.4f}", "mean gap between confidence and accuracy, 15 bins"],
-                ["TF-IDF + logistic regression", f"{result.reference_accuracy:.4f}", "accuracy of counting words, same training and test texts"],
+                ["TF-IDF + logistic regression", _or_dash(result.reference_accuracy), "accuracy of counting words, same training and test texts"],
             ],
         ),
     ]
@@ -136,11 +139,13 @@ def render_page(result: TestResult) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _roc_auc(result: TestResult) -> str:
-    return "–" if result.roc_auc is None else f"{result.roc_auc:.4f}"
+def _or_dash(figure: float | None) -> str:
+    return "–" if figure is None else f"{figure:.4f}"
 
 
 def _against_reference(result: TestResult) -> str:
+    if result.reference_accuracy is None:
+        return f"Counting words, the simpler method, is not available for comparison: {result.reference_unavailable}."
     difference = result.accuracy - result.reference_accuracy
     inside = result.interval.low <= result.reference_accuracy <= result.interval.high
     if inside:
@@ -158,8 +163,8 @@ def _challenge(result: TestResult) -> list[str]:
     return [
         "## The challenge set",
         "",
-        f"{whole.rows:,} hard reviews of other films: {whole.accuracy:.1%} right, 95 % interval {whole.low:.1%} to {whole.high:.1%}; "
-        f"counting words gets {challenge.reference_accuracy:.1%}.",
+        f"{whole.rows:,} hard reviews of other films: {whole.accuracy:.1%} right, 95 % interval {whole.low:.1%} to {whole.high:.1%}"
+        + (f"; counting words gets {challenge.reference_accuracy:.1%}." if challenge.reference_accuracy is not None else "."),
         "",
         *_slice_table("phenomenon", challenge.by_phenomenon),
         "",

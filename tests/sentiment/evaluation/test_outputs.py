@@ -65,6 +65,7 @@ def result(**changes: object) -> Result:
         "loss": 0.3,
         "calibration_error": 0.02,
         "reference_accuracy": 0.89,
+        "reference_unavailable": None,
         "by_class": by_class_of(["negative", "positive"]),
         "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct, 256)},
         "truncated": 0.25,
@@ -80,6 +81,12 @@ def result(**changes: object) -> Result:
 @pytest.mark.parametrize(("reference", "words"), [(0.89, "lies inside"), (0.70, "which is less"), (0.97, "the simpler method wins")])
 def test_the_report_says_how_the_simpler_method_does(reference: float, words: str) -> None:
     assert words in render_page(result(reference_accuracy=reference))
+
+
+def test_the_report_says_why_there_is_no_simpler_method() -> None:
+    parts = by_value(["turn", "turn"], np.array([True, False]))
+    text = render_page(result(reference_accuracy=None, reference_unavailable="no word was found", challenge=ChallengeResult(parts[0], parts, None)))
+    assert "not available for comparison: no word was found." in text and "counting words gets" not in text.lower()
 
 
 def test_text_from_outside_is_shown_as_text() -> None:

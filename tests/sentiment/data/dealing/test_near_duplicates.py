@@ -62,3 +62,33 @@ def test_signatures_are_the_same_in_every_process() -> None:
     program = f"from sentiment.data.dealing.near_duplicates import signatures; print(signatures({texts!r}).tolist())"
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == str(signatures(texts).tolist())
+
+
+UNSPACED = {"han": ("\u4e00", 3000), "kana": ("\u3042", 80), "thai": ("\u0e01", 46)}
+
+
+@pytest.mark.parametrize("script", UNSPACED)
+def test_without_spaces_one_changed_character_of_sixty_is_found_and_other_reviews_are_not(script: str) -> None:
+    first, size = UNSPACED[script]
+    generator = np.random.default_rng(3)
+    weights = 1 / np.arange(1, size + 1)  # some characters are frequent, as in any language
+
+    def draw(count: int) -> str:
+        signs = [chr(ord(first) + int(number)) for number in generator.choice(size, count, p=weights / weights.sum())]
+        return "".join(signs[: count // 2]) + "，" + "".join(signs[count // 2 :]) + "。"
+
+    reviews = [draw(int(generator.integers(55, 66)) - 2) for _ in range(1000)]
+    changed = []
+    for review in reviews:
+        position = int(generator.integers(len(review)))
+        changed.append(review[:position] + chr(ord(first) + int(generator.integers(size))) + review[position + 1 :])
+    pairs = set(find_pairs([*reviews, *changed], 0.9))
+    assert sum((number, number + 1000) in pairs for number in range(1000)) >= 950
+    assert not find_pairs(reviews, 0.9)
+
+
+def test_spaces_decide_by_the_script_of_most_letters() -> None:
+    assert shingles("这部电影 good！") == {"这部", "部电", "电影", "影g", "go", "oo", "od"}  # four of eight
+    assert shingles("a fine film 好") == {"a fine film", "fine film 好"}
+    assert shingles("영화가 정말 좋았어요 또 볼게요") == {"영화가 정말 좋았어요", "정말 좋았어요 또", "좋았어요 또 볼게요"}
+    assert shingles("好") == {"好"}
