@@ -71,8 +71,8 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: s
         write_text(partial / "README.md", card)
 
 
-def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
-    """Write what happened at each step and at each evaluation."""
+def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], folder: Path) -> None:
+    """Write what happened at each step and at each evaluation, and what was trained."""
     with replacing(folder) as partial:
         partial.mkdir()
         write_tsv(
@@ -85,6 +85,7 @@ def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
             ["step", "epoch", "loss", "accuracy"],
             [(record.step, record.epoch, record.loss, record.accuracy) for record in outcome.validations],
         )
+        write_json(partial / paths.ENCODER_RECORD, encoder)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
 
 
@@ -155,10 +156,11 @@ def main() -> None:
             raise
         tracker.finish()
         if first:
-            card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
+            card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision, encoder.commit)
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
             save_model(outcome, tokenizer, reading, card, paths.CLASSIFIER)
-            save_curves(outcome, name, paths.TRAIN_REPORT)
+            origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": head}
+            save_curves(outcome, name, origin, paths.TRAIN_REPORT)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write
 

@@ -14,6 +14,7 @@ TRAIN_REPORT = Path("reports/train")
 STEP_CURVE = "steps.tsv"
 VALIDATION_CURVE = "validation.tsv"
 RUN_SUMMARY = "run.json"
+ENCODER_RECORD = "encoder.json"
 
 MAIN_ROOT_VARIABLE = "SENTIMENT_MAIN_ROOT"
 _EXPERIMENT_WORKSPACES = (".dvc", "tmp", "exps")
