@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
         run_plan(given.plan, given.jobs, given.dry_run)
     elif given.command == "stop":
-        from ablations.run.runner import stop
+        from ablations.run.stopping import stop
 
         stop()
     else:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import subprocess
 import sys
 import time
@@ -14,29 +13,11 @@ from typing import Any
 
 import yaml
 
-from sentiment.terminal.errors import UserError
+from sentiment.terminal.errors import UserError, error_line
 
-_REFERENCE = re.compile(r"refs/exps/([0-9a-f]{2})/([0-9a-f]{38,62})/(.+)")
 _TRIES, _PAUSE_SECONDS = 8, 1.5
 # It takes a second or two. Where a workspace is deleted under it, it never ends: pygit2 1.21 waits for a blob that is gone.
 _STATE_WITHIN_SECONDS = 90.0
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A finished experiment, as git stores it.
-
-    Attributes
-    ----------
-    name : str
-        The experiment.
-    revision, baseline : str
-        Its commit, and the one it departs from.
-    """
-
-    name: str
-    revision: str
-    baseline: str
 
 
 @dataclass(frozen=True)
@@ -71,7 +52,7 @@ def git(*arguments: str) -> str:
     """Return what a git command prints; a UserError where it fails."""
     done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"`git {' '.join(arguments)}` failed: {_last_line(done.stderr)}")
+        raise UserError(f"`git {' '.join(arguments)}` failed: {error_line(done.stderr)}")
     return done.stdout
 
 
@@ -116,14 +97,14 @@ def dvc(
                 command, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, check=False
             )
         if started.returncode:
-            raise UserError(f"`dvc {' '.join(arguments)}` failed: {_last_line(output.read_text(encoding='utf-8'))}")
+            raise UserError(f"`dvc {' '.join(arguments)}` failed: {error_line(output.read_text(encoding='utf-8'))}")
         return ""
     try:
         done = subprocess.run(command, env=environment, capture_output=not show, text=True, check=False, timeout=within)
     except subprocess.TimeoutExpired:
         raise UserError(f"`dvc {' '.join(arguments[:3])} …` did not answer within {within:.0f} s") from None
     if done.returncode:
-        raise UserError(f"`dvc {' '.join(arguments[:3])} …` failed{': ' + _last_line(done.stderr) if not show else ''}")
+        raise UserError(f"`dvc {' '.join(arguments[:3])} …` failed{': ' + error_line(done.stderr) if not show else ''}")
     return done.stdout or ""
 
 
@@ -136,16 +117,6 @@ def environment(**more: str) -> dict[str, str]:
 def head() -> str:
     """Return the commit that new experiments depart from."""
     return git("rev-parse", "HEAD").strip()
-
-
-def references() -> list[Reference]:
-    """List all finished experiments, of every baseline."""
-    found = []
-    for line in git("for-each-ref", "--format=%(objectname) %(refname)", "refs/exps").splitlines():
-        revision, _, name = line.partition(" ")
-        if match := _REFERENCE.fullmatch(name):
-            found.append(Reference(match[3], revision, match[1] + match[2]))
-    return found
 
 
 def show_file(revision: str, path: Path | str) -> str | None:
@@ -229,9 +200,3 @@ def outputs(stages: Mapping[str, Any], stage: str) -> dict[str, str]:
 def dependencies(stages: Mapping[str, Any], stage: str) -> dict[str, str]:
     """Return the hashes of a stage's dependencies, by path."""
     return {dep["path"]: str(dep.get("md5", "")) for dep in stages.get(stage, {}).get("deps", [])}
-
-
-def _last_line(text: str) -> str:
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    errors = [line for line in lines if line.startswith("ERROR:")]  # DVC ends with where to ask for help
-    return (errors or lines or ["no message"])[-1]

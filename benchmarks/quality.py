@@ -25,7 +25,8 @@ from sentiment.model.loading import load_tokenizer
 from sentiment.model.prediction import Predictions, predict
 from sentiment.model.runtime import start_runtime
 from sentiment.model.tokens import tokenize
-from sentiment.training.fine_tuning import VALIDATION_BATCH, Examples, fine_tune, steps_per_epoch
+from sentiment.training.fine_tuning import VALIDATION_BATCH, fine_tune, steps_per_epoch
+from sentiment.training.history import Examples
 from sentiment.training.parameters import TrainParameters
 
 _DRAW = 0

@@ -2,6 +2,8 @@
 
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment show                                    a short table of the experiments
+python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
+python -m sentiment receive NAME…                           experiments from colleagues, with every output
 python -m sentiment watch                                   SwanLab's curves in the browser
 python -m sentiment parameters                              the table of parameters, as in the README
 """
@@ -26,6 +28,18 @@ def _show(arguments: argparse.Namespace) -> None:
     print(render_table(read_experiments(arguments.all)))
     print()
     print(where_to_look(has_run()))
+
+
+def _share(arguments: argparse.Namespace) -> None:
+    from sentiment.use.share import Places, share
+
+    share(arguments.names, Places(arguments.git_remote, arguments.remote), arguments.force)
+
+
+def _receive(arguments: argparse.Namespace) -> None:
+    from sentiment.use.share import Places, receive
+
+    receive(arguments.names, Places(arguments.git_remote, arguments.remote), arguments.force, arguments.apply)
 
 
 def _watch(arguments: argparse.Namespace) -> None:
@@ -58,6 +72,18 @@ def main() -> None:
     command = commands.add_parser("show", help="a short table of the experiments")
     command.add_argument("--all", action="store_true", help="those of every commit")
     command.set_defaults(run=_show)
+
+    for name, run, does in (
+        ("share", _share, "push experiments to git and their outputs to the storage, and verify both"),
+        ("receive", _receive, "fetch experiments from git and their outputs from the storage, and verify them"),
+    ):
+        command = commands.add_parser(name, help=does, description=does)
+        command.add_argument("names", nargs="+", metavar="NAME", help="an experiment, as `make show` lists it")
+        command.add_argument("--remote", metavar="STORAGE", help="DVC's name of the storage (default: the configured one)")
+        command.add_argument("--git-remote", default="origin", metavar="NAME", help="git's name of the other repository (default: origin)")
+        command.add_argument("--force", action="store_true", help="replace another experiment of the same name")
+        command.set_defaults(run=run)
+    command.add_argument("--apply", action="store_true", help="bring it into the workspace too")
 
     command = commands.add_parser("watch", help="SwanLab's curves in the browser")
     command.add_argument("--host", default="127.0.0.1")

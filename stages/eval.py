@@ -130,6 +130,7 @@ def main() -> None:
         calibration_error=bins.error,
         reference_accuracy=reference.accuracy,
         reference_unavailable=reference.unavailable,
+        counted=reference.counted,
         by_class=judge_classes(predictions, class_names),
         slices=slices_of(test, lengths, predictions.correct, settings.max_length),
         truncated=float((lengths > settings.max_length).mean()),

@@ -1,4 +1,4 @@
-"""The simpler method that the classifier has to beat: counting words, on the same split.
+"""The simpler method that the classifier has to beat: counting words (or characters), on the same split.
 
 Reads   data/split/{train,test,challenge}.parquet, classes.json
 Writes  reports/reference/ (summary.json, doubtful_labels.json; train, test and challenge.parquet with its probabilities),
@@ -17,7 +17,7 @@ from sentiment.core import paths
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import groups_of, labels_of, read_table
-from sentiment.evaluation.counting_words import FOLDS, NoReferenceError, fit_tfidf, out_of_sample_probabilities
+from sentiment.evaluation.counting_words import FOLDS, NoReferenceError, fit_tfidf, out_of_sample_probabilities, what_to_count
 from sentiment.evaluation.doubtful_labels import find_doubtful_labels
 from sentiment.evaluation.paths import REFERENCE_METRICS, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, write_answers, write_reference
@@ -29,10 +29,10 @@ ANSWERED = ("test", "challenge")
 TABLES = ("train", *ANSWERED)
 
 
-def judge_training_rows(train: pa.Table, classes: int) -> npt.NDArray[np.float64]:
-    """Let counting words judge each training row without having seen it; shape (rows, classes)."""
+def judge_training_rows(train: pa.Table, classes: int, counted: str) -> npt.NDArray[np.float64]:
+    """Let the simpler method judge each training row without having seen it; shape (rows, classes)."""
     with progress_bar("reference: training rows, folds", FOLDS) as bar:
-        return out_of_sample_probabilities(train.column("text").to_pylist(), labels_of(train), groups_of(train), classes, bar.update)
+        return out_of_sample_probabilities(train.column("text").to_pylist(), labels_of(train), groups_of(train), classes, bar.update, counted)
 
 
 def answer(words: Pipeline, table: pa.Table, classes: int) -> npt.NDArray[np.float64]:
@@ -48,22 +48,22 @@ def accuracy(probabilities: npt.NDArray[np.float64], table: pa.Table) -> float:
     return float((probabilities.argmax(axis=1) == labels_of(table)).mean())
 
 
-def count_words(tables: dict[str, pa.Table], class_names: list[str]) -> tuple[dict[str, npt.NDArray[np.float64]], Reference]:
-    """Fit counting words; return the probabilities for the rows of each table, nan where there is nothing to count, and the figures."""
+def count_words(tables: dict[str, pa.Table], class_names: list[str], counted: str) -> tuple[dict[str, npt.NDArray[np.float64]], Reference]:
+    """Fit the simpler method; return the probabilities for the rows of each table, nan where there is nothing to count, and the figures."""
     classes = len(class_names)
     why: str | None = None
     accuracies: dict[str, float | None] = dict.fromkeys(ANSWERED)
     try:
-        words = fit_tfidf(tables["train"].column("text").to_pylist(), labels_of(tables["train"]))
+        words = fit_tfidf(tables["train"].column("text").to_pylist(), labels_of(tables["train"]), counted)
     except NoReferenceError as error:
         why = str(error)
         answers = {name: np.full((table.num_rows, classes), np.nan) for name, table in tables.items()}
     else:
         answers = {name: answer(words, tables[name], classes) for name in ANSWERED}
-        answers["train"] = judge_training_rows(tables["train"], classes)
+        answers["train"] = judge_training_rows(tables["train"], classes, counted)
         accuracies = {name: accuracy(answers[name], tables[name]) if tables[name].num_rows else None for name in ANSWERED}
     doubtful = find_doubtful_labels(tables["train"], answers["train"], class_names)
-    return answers, Reference(accuracies["test"], accuracies["challenge"], doubtful, why)
+    return answers, Reference(accuracies["test"], accuracies["challenge"], doubtful, why, counted)
 
 
 def main() -> None:
@@ -71,8 +71,9 @@ def main() -> None:
     load_parameters(paths.PARAMS)  # a mistake anywhere in it ends every stage before it works
     tables = {name: read_table(paths.SPLIT / f"{name}.parquet") for name in TABLES}
     class_names = read_class_names(paths.SPLIT, "split")
-    say("reference: counting words (TF-IDF + logistic regression)")
-    answers, reference = count_words(tables, class_names)
+    counted = what_to_count(tables["train"].column("text").to_pylist())
+    say(f"reference: counting {counted} (TF-IDF + logistic regression)")
+    answers, reference = count_words(tables, class_names, counted)
     with replacing(REFERENCE_REPORT) as folder:
         folder.mkdir()
         write_reference(folder, reference)

@@ -29,9 +29,11 @@ from sentiment.model.tokens import tokenize
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
-from sentiment.tracking.tracker import ProgressCallback, Tracker, TrackingCallback, describe_run, start_training_run
+from sentiment.tracking.tracker import Tracker, describe_run, start_training_run
+from sentiment.tracking.training_watchers import ProgressCallback, TrackingCallback
 from sentiment.training.checkpoints import checkpoint_folder, fingerprint
-from sentiment.training.fine_tuning import Examples, Outcome, fine_tune, steps_per_epoch
+from sentiment.training.fine_tuning import fine_tune, steps_per_epoch
+from sentiment.training.history import Examples, Outcome
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.model_card import model_card

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ablations.compare.comparison import Comparison, Verdict
+from ablations.compare.comparison import Comparison
 from ablations.compare.family import Family, FamilyArm, changes
 from ablations.compare.overfitting import Fit, Overfitting
 from ablations.compare.stability import Course
+from ablations.compare.verdict import Verdict
 from ablations.plan.plan_file import Ablations
 from ablations.plan.points import hydra_value, name_in_plan, recipe
 

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
 from ablations.compare.family import Refusal
-from ablations.repository import Reference, dependencies, git, head, lock, outputs, references, show_file, unfinished
+from ablations.repository import dependencies, git, head, lock, outputs, show_file, unfinished
 from sentiment.core import paths
 from sentiment.core.code_dependencies import is_code
 from sentiment.data.paths import SPLIT_METRICS
@@ -19,6 +19,7 @@ from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.experiment_refs import ExperimentReference, references
 
 _PREDICTIONS = "predictions.parquet"
 _STATES = {"queued": "is still waiting in the queue", "running": "is still running", "failed": "failed"}
@@ -84,7 +85,7 @@ def identity(stages: Mapping[str, Any], metrics: Mapping[str, Any]) -> Identity:
     )
 
 
-def _read(reference: Reference) -> Experiment:
+def _read(reference: ExperimentReference) -> Experiment:
     revision = reference.revision
     stages = lock(revision)
     if missing := [stage for stage in ("prepare", "split", "train", "eval") if stage not in stages]:
@@ -117,7 +118,7 @@ def _read(reference: Reference) -> Experiment:
 class _Files:
     """Files of an experiment's cached outputs, from the cache or a remote, without a checkout."""
 
-    def __init__(self, reference: Reference) -> None:
+    def __init__(self, reference: ExperimentReference) -> None:
         from dvc.api import DVCFileSystem  # half a second: not for those who only plan
 
         self._name = reference.name
@@ -130,7 +131,7 @@ class _Files:
         try:
             content = self._system.read_bytes(path)
         except (OSError, DvcException, DataIndexDirError):
-            raise _Unreadable(f"{path} is neither in the cache nor on a remote: `dvc exp pull origin {self._name}` fetches it") from None
+            raise _Unreadable(f"{path} is neither in the cache nor on a remote: `python -m sentiment receive {self._name}` fetches it") from None
         return bytes(content)
 
 

@@ -10,15 +10,17 @@ from typing import Any
 import yaml
 
 from ablations.plan.points import Point, recipe
-from ablations.repository import Reference, dependencies, git, lock, outputs, parse_lock, references, show_file
+from ablations.repository import dependencies, git, lock, outputs, parse_lock, show_file
 from sentiment.core import paths
 from sentiment.core.code_dependencies import code_hashes, file_hash
+from sentiment.data.paths import CHALLENGE
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.experiment_refs import ExperimentReference, references
 
-_TRAINING = ("train", "eval")
+_TRAINING = ("reference", "train", "eval")
 _DATA = ("prepare", "split")
 
 
@@ -36,13 +38,13 @@ class Survey:
 
     Attributes
     ----------
-    done : mapping of str to Reference
+    done : mapping of str to ExperimentReference
         Points by name, with the experiment that stands for each.
     machines : mapping of str to Machine
         Of what is done.
     """
 
-    done: Mapping[str, Reference]
+    done: Mapping[str, ExperimentReference]
     machines: Mapping[str, Machine]
 
 
@@ -65,7 +67,7 @@ def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> 
     """
     wanted = {(recipe(point.parameters), point.seed): point for point in points}
     current = _Current(str(points[0].parameters["prepare.source"]) if other_data else None)
-    done: dict[str, Reference] = {}
+    done: dict[str, ExperimentReference] = {}
     machines: dict[str, Machine] = {}
     found = sorted(references(), key=lambda reference: (reference.baseline != baseline, reference.name))
     for reference in found:
@@ -124,7 +126,7 @@ class _Current:
         checked = _TRAINING if source is None else (*_DATA, *_TRAINING)
         self._commands = {stage: _as_list(stages[stage]["cmd"]) for stage in checked if stage in stages}
         self._code = {stage: code_hashes(stage) for stage in self._commands}
-        self._source = {source: _hash_of_source(Path(source))} if source is not None else {}
+        self._source = {source: _hash_of_source(Path(source)), str(CHALLENGE): file_hash(CHALLENGE)} if source is not None else {}
         locked = Path("dvc.lock")
         self._split = outputs(parse_lock(locked.read_text(encoding="utf-8")), "split").get(str(paths.SPLIT)) if locked.exists() else None
 

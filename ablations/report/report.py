@@ -1,70 +1,28 @@
 """The report: what the experiments say, as Markdown, as one HTML page, as figures and as JSON."""
 
 import base64
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import jinja2
-import numpy as np
 from markupsafe import Markup
 
-from ablations.compare.advice import Advice, Diagnosis, advise
 from ablations.compare.collect import collect
-from ablations.compare.comparison import ArmResult, Comparison, TestBench, Verdict
-from ablations.compare.experiments import Experiment
-from ablations.compare.family import Family, FamilyArm, Refusal, make_family
-from ablations.compare.overfitting import judge_overfitting
-from ablations.compare.stability import Stability, judge_stability, worst
-from ablations.plan.plan_file import Ablations, load_ablations
+from ablations.compare.comparison import Comparison
+from ablations.compare.family import FamilyArm
+from ablations.plan.plan_file import load_ablations
 from ablations.report import wording
-from ablations.report.comparison_figures import Picture, draw_all
+from ablations.report.comparison_figures import draw_all
+from ablations.report.findings import Findings, analyse
+from ablations.report.view import make_view
 from sentiment.core import paths
 from sentiment.core.files import replacing, write_json, write_text
-from sentiment.settings.schema import Parameters, flatten, load_parameters
-from sentiment.terminal.errors import UserError
+from sentiment.settings.schema import load_parameters
 from sentiment.terminal.progress import say
 
 REPORTS = Path("reports")
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
-
-
-@dataclass(frozen=True)
-class Findings:
-    """All that the report says.
-
-    Attributes
-    ----------
-    family : Family
-        What is compared, missing and refused.
-    results : dict of str to ArmResult
-        Test accuracy by arm.
-    stabilities : dict of str to dict of int to Stability
-        By arm and seed.
-    diagnoses : dict of str to Diagnosis
-        By arm.
-    comparisons : list of Comparison
-        In the arms' order.
-    advice : list of Advice
-        What to try next.
-    plan : Ablations
-        Margin, level and seeds.
-    examples : int
-        Test examples.
-    groups : int or None
-        Groups among them.
-    """
-
-    family: Family
-    results: dict[str, ArmResult]
-    stabilities: dict[str, dict[int, Stability]]
-    diagnoses: dict[str, Diagnosis]
-    comparisons: list[Comparison]
-    advice: list[Advice]
-    plan: Ablations
-    examples: int
-    groups: int | None
 
 
 def write_report(file: Path) -> None:
@@ -84,53 +42,6 @@ def write_report(file: Path) -> None:
     say(f"{folder / 'report.html'} and {folder / 'report.md'} are written")
 
 
-def analyse(experiments: Sequence[Experiment], refused: Sequence[Refusal], plan: Ablations, parameters: Parameters) -> Findings:
-    """Diagnose every arm and compare what is to be compared.
-
-    Parameters
-    ----------
-    experiments : sequence of Experiment
-        Those that ended in success.
-    refused : sequence of Refusal
-        The others.
-    plan : Ablations
-        ablations.yaml.
-    parameters : Parameters
-        params.yaml.
-
-    Returns
-    -------
-    Findings
-
-    Raises
-    ------
-    UserError
-        Where there is no experiment to report.
-    """
-    baseline = flatten(parameters)
-    family = make_family(experiments, plan, baseline, refused)
-    if not family.arms:
-        told = "; ".join(f"{refusal.name} {refusal.reason}" for refusal in family.refused[:3])
-        raise UserError(f"no finished experiment to report{f' ({told})' if told else ''}: `python -m ablations run` makes them")
-    bench = TestBench({(arm.name, seed): experiment for arm in family.arms for seed, experiment in arm.experiments.items()}, plan.resamples)
-    names = {arm.name for arm in family.arms}
-    pairs = [(arm.name, arm.against) for arm in family.arms if arm.against in names]
-    comparisons = bench.compare([(name, against) for name, against in pairs if against is not None], plan.margin, plan.alpha)
-    stabilities = {arm.name: {seed: judge_stability(experiment) for seed, experiment in arm.experiments.items()} for arm in family.arms}
-    diagnoses = {arm.name: _diagnose(arm, stabilities[arm.name].values()) for arm in family.arms}
-    return Findings(
-        family=family,
-        results={arm.name: bench.result(arm.name) for arm in family.arms},
-        stabilities=stabilities,
-        diagnoses=diagnoses,
-        comparisons=comparisons,
-        advice=advise(family, diagnoses, comparisons, baseline, plan),
-        plan=plan,
-        examples=bench.examples,
-        groups=bench.groups,
-    )
-
-
 def write_report_files(findings: Findings, folder: Path) -> None:
     """Write the report's files.
 
@@ -144,7 +55,7 @@ def write_report_files(findings: Findings, folder: Path) -> None:
     with replacing(folder) as partial:
         partial.mkdir()
         pictures = draw_all(partial, findings.family.arms, findings.comparisons, findings.plan.margin)
-        view = _view(findings, pictures)
+        view = make_view(findings, pictures)
         write_text(partial / "report.md", _environment().get_template("report.md.j2").render(view))
         data = {picture.file: base64.b64encode((partial / picture.file).read_bytes()).decode("ascii") for picture in pictures}
         write_text(partial / "report.html", _environment().get_template("report.html.j2").render(view, data=data))
@@ -165,13 +76,6 @@ def as_json(findings: Findings) -> dict[str, Any]:
         "missing": findings.family.missing,
         "refused": [asdict(refusal) for refusal in findings.family.refused],
     }
-
-
-def _diagnose(arm: FamilyArm, stabilities: Any) -> Diagnosis:
-    experiments = list(arm.experiments.values())
-    kept = [one.metrics["best_eval_loss" if one.parameters["train.keep"] == "best" else "eval_loss"] for one in experiments]
-    losses = [float("inf") if value is None else float(value) for value in kept]
-    return Diagnosis(worst([one.course for one in stabilities]), judge_overfitting(experiments), float(np.mean(losses)))
 
 
 def _arm_json(arm: FamilyArm, findings: Findings) -> dict[str, Any]:
@@ -214,131 +118,6 @@ def _comparison_json(one: Comparison) -> dict[str, Any]:
         "mcnemar": [{"seed": test.seed, **asdict(test.test)} for test in one.tests],
         "needed": asdict(one.needed) if one.needed else None,
     }
-
-
-def _view(findings: Findings, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Lay the findings out as rows of text: both templates show the same."""
-    by_arm = {one.arm: one for one in findings.comparisons}
-    counts = {len(arm.experiments) for arm in findings.family.arms}
-    few = max(counts) < 10
-    identity = findings.family.identity
-    return {
-        "experiments": sum(len(arm.experiments) for arm in findings.family.arms),
-        "arms": len(findings.family.arms),
-        "seeds": sorted({seed for arm in findings.family.arms for seed in arm.experiments}),
-        "few_seeds": few,
-        "examples": f"{findings.examples:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
-        "groups": findings.groups,
-        "precision": identity.precision if identity else "",
-        "threads": identity.threads if identity else 0,
-        "alpha": findings.plan.alpha,
-        "margin": f"{100 * findings.plan.margin:g}",
-        "family": len(findings.comparisons),
-        "metrics": [_metric_row(arm, findings, by_arm.get(arm.name)) for arm in findings.family.arms],
-        "verdicts": [_verdict_row(one, findings) for one in findings.comparisons],
-        "stability": [row for arm in findings.family.arms for row in _stability_rows(arm, findings)],
-        "overfitting": [_overfitting_row(arm, findings) for arm in findings.family.arms],
-        "advice": findings.advice,
-        "missing": findings.family.missing,
-        "refused": findings.family.refused,
-        "differences": [picture for picture in pictures if picture.file == "differences.png"],
-        "over_epochs": [picture for picture in pictures if picture.file.endswith("_epoch.png")],
-        "over_steps": [picture for picture in pictures if picture.file.endswith("_step.png")],
-    }
-
-
-def _metric_row(arm: FamilyArm, findings: Findings, one: Comparison | None) -> dict[str, Any]:
-    experiments = list(arm.experiments.values())
-
-    def values(name: str) -> list[float]:
-        return [float("nan") if found.metrics.get(name) is None else float(found.metrics[name]) for found in experiments]
-
-    def mean(name: str) -> float:
-        return float(np.mean(values(name)))
-
-    result = findings.results[arm.name]
-    return {
-        "arm": arm.name,
-        "planned": arm.planned,
-        "seeds": len(experiments),
-        "changed": ", ".join(f"{key} {_value(old)} → {_value(new)}" for key, (old, new) in arm.changed.items()) or "params.yaml",
-        "several": len(arm.changed) > 1 and arm.against is not None,
-        "against": arm.against,
-        "train_loss": wording.with_spread(values("train_loss")),
-        "eval_loss": wording.with_spread(values("eval_loss")),
-        "best_eval_loss": wording.with_spread(values("best_eval_loss")),
-        "best_epoch": " / ".join(f"{value:g}" for value in values("best_epoch")),
-        "accuracy": wording.accuracy_text(result.accuracy, result.by_seed),
-        "macro_f1": wording.with_spread([float(found.test_metrics.get("macro_f1") or float("nan")) for found in experiments]),
-        "difference": f"{wording.points(one.accuracy.mean)} [{wording.span(one.interval)}]" if one else "",
-        "verdict": one.verdict.value if one else "",
-        "steps": f"{mean('steps'):.0f}",
-        "tokens": wording.large(mean("tokens")),
-        "flops": f"{wording.large(mean('flops'))}FLOP",
-    }
-
-
-def _verdict_row(one: Comparison, findings: Findings) -> dict[str, Any]:
-    several = findings.family.arms
-    changed = next(arm.changed for arm in several if arm.name == one.arm)
-    return {
-        "arm": one.arm,
-        "against": one.against,
-        "verdict": one.verdict.value,
-        "kind": {Verdict.BETTER: "better", Verdict.WORSE: "worse", Verdict.EQUAL: "equal"}.get(one.verdict, "undecided"),
-        "sentence": wording.verdict_sentence(
-            one, findings.plan.margin, "corrected interval" if len(one.seeds) > 1 else "interval over test examples"
-        ),
-        "confounded": ", ".join(changed) if len(changed) > 1 else "",
-        "seeds": ", ".join(map(str, one.seeds)),
-        "loss": f"{wording.signed(one.loss.mean)} ({wording.signed(one.loss_interval[0])} to {wording.signed(one.loss_interval[1])})",
-        "p": wording.p_value(one.accuracy.p_value()),
-        "holm": wording.p_value(one.step.adjusted),
-        "level": f"{100 * (1 - one.step.alpha):.4g} %",
-        "examples_only": wording.span(one.accuracy.interval_over_examples()),
-        "outperforms": wording.percent(one.outperforms, 0),
-        "detectable": f"{100 * one.detectable:.1f}",
-        "disagreement": wording.percent(one.disagreement),
-        "pooled": one.pooled,
-        "mcnemar": "; ".join(f"seed {t.seed}: {t.test.only_first} : {t.test.only_second}, p {wording.p_value(t.test.p_value)}" for t in one.tests),
-    }
-
-
-def _stability_rows(arm: FamilyArm, findings: Findings) -> list[dict[str, Any]]:
-    return [
-        {
-            "arm": arm.name,
-            "seed": seed,
-            "course": one.course.value,
-            "median": f"{one.median:.2f}",
-            "p95": f"{one.p95:.1f}",
-            "maximum": f"{one.maximum:.1f}",
-            "clipped": wording.percent(one.clipped, 0),
-            "norm_trend": f"× {one.norm_trend:.2f}",
-            "loss_trend": wording.signed(one.loss_trend),
-            "not_finite": one.not_finite,
-            "collapsed": "yes" if one.collapsed else "no",
-            "reason": "; ".join(one.reasons),
-        }
-        for seed, one in findings.stabilities[arm.name].items()
-    ]
-
-
-def _overfitting_row(arm: FamilyArm, findings: Findings) -> dict[str, Any]:
-    found = findings.diagnoses[arm.name].overfitting
-    return {
-        "arm": arm.name,
-        "fit": found.fit.value,
-        "best": " / ".join(f"{epoch:g}" for epoch in found.best_epochs),
-        "gap_at_best": wording.signed(found.gap_at_best),
-        "gap_at_end": wording.signed(found.gap_at_end),
-        "rise": f"{100 * found.rise:.0f} %",
-        "sentence": found.sentence,
-    }
-
-
-def _value(value: Any) -> str:
-    return "null" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _environment() -> jinja2.Environment:

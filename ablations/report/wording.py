@@ -1,7 +1,8 @@
 """Findings in words and figures in their units: what both reports say."""
 
 from ablations.compare.bootstrap import Estimate
-from ablations.compare.comparison import Comparison, Verdict
+from ablations.compare.comparison import Comparison
+from ablations.compare.verdict import Verdict
 
 MINUS = "\N{MINUS SIGN}"
 

@@ -4,49 +4,31 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ablations.plan.baseline import committed_parameters
 from ablations.plan.plan_file import Ablations, load_ablations
 from ablations.plan.points import Point, make_points, set_options
 from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
-from ablations.repository import QueueEntry, Reference, dvc, environment, head, references, show_file, unfinished
+from ablations.repository import QueueEntry, dvc, head, unfinished
 from ablations.run import orphans
-from sentiment.core import paths
-from sentiment.settings.schema import Parameters, flatten, load_parameters, parse_parameters
+from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
+from sentiment.settings.schema import flatten
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
+from sentiment.use.experiment_refs import ExperimentReference, references
 
 _FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
 _LOOK_EVERY_SECONDS = 2.0
 _ASK_DVC_EVERY_SECONDS = 20.0
-_TIME_TO_END_SECONDS = 20.0
 _STALLED_SECONDS = 60.0
 _LOG_TAIL_BYTES = 4096
-_THREADS_VARIABLE = "OMP_NUM_THREADS"
-_SHARED_STAGES = ("split",)
+_SHARED_STAGES = ("split", "reference")
 _EPOCH = re.compile(r"epoch (\d+(?:\.\d+)?)(?:.*?loss (\d+\.\d+))?")
-
-
-@dataclass(frozen=True)
-class QueueWorkers:
-    """How many experiments run at once, and with how many threads each.
-
-    Attributes
-    ----------
-    jobs : int
-        Queue workers.
-    environment : mapping
-        What they are started with. With one worker and no OMP_NUM_THREADS, the number of threads
-        is torch's own, as in `dvc repro`.
-    """
-
-    jobs: int
-    environment: Mapping[str, str]
 
 
 @dataclass
@@ -108,76 +90,6 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
         lock.release()
 
 
-def stop() -> None:
-    """End the queue's workers and what they run; a training that runs is saved first."""
-    if orphans.live_workers():
-        dvc("queue", "stop", environment=environment())
-    running = [row for row in unfinished(head()) if row.state == "running"]
-    for row in running:
-        orphans.end(row.root)
-    until = time.monotonic() + _TIME_TO_END_SECONDS
-    while orphans.live_workers() and time.monotonic() < until:
-        time.sleep(_LOOK_EVERY_SECONDS / 4)
-    orphans.end_workers()
-    say(f"stopped {len(running)} running experiments; `python -m ablations run` goes on from where they were")
-
-
-def committed_parameters() -> Parameters:
-    """Return params.yaml, once it is known to be the committed one.
-
-    Raises
-    ------
-    UserError
-        Where a value differs from the one at HEAD: `dvc exp run -S` leaves its values behind, and every
-        arm would carry them.
-    """
-    current = load_parameters(paths.PARAMS)
-    committed = show_file("HEAD", paths.PARAMS)
-    if committed is None:
-        raise UserError(f"{paths.PARAMS} is not in git: commit it first, as the baseline that every arm departs from")
-    before, now = flatten(parse_parameters(committed, f"{paths.PARAMS} at HEAD")), flatten(current)
-    if edited := [f"{key} = {now[key]} (at HEAD {before.get(key)})" for key in now if now[key] != before.get(key)]:
-        raise UserError(
-            f"{paths.PARAMS} is edited: {', '.join(edited)}. `dvc exp run -S` leaves its values there, and every arm would carry them: "
-            f"`git checkout {paths.PARAMS}`, or commit it as the new baseline"
-        )
-    return current
-
-
-def share_out(jobs: int) -> QueueWorkers:
-    """Share the cores out among workers.
-
-    Parameters
-    ----------
-    jobs : int
-        QueueWorkers.
-
-    Returns
-    -------
-    QueueWorkers
-        QueueWorkers × threads is at most the number of cores: beyond it, all of them collapse.
-
-    Raises
-    ------
-    UserError
-        Where there are more workers than cores, or OMP_NUM_THREADS asks for too much.
-    """
-    cores = _cores()
-    if not 1 <= jobs <= cores:
-        raise UserError(f"--jobs {jobs}: this machine has {cores} cores, so 1 to {cores}")
-    asked = os.environ.get(_THREADS_VARIABLE, "")
-    more = {paths.MAIN_ROOT_VARIABLE: str(Path.cwd().resolve())}
-    if asked.isdigit() and int(asked) * jobs > cores:
-        raise UserError(f"OMP_NUM_THREADS={asked} with --jobs {jobs}: more threads than the {cores} cores; unset it or ask for fewer jobs")
-    if jobs > 1 and not asked.isdigit():
-        more[_THREADS_VARIABLE] = str(cores // jobs)
-    return QueueWorkers(jobs, environment(**more))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _list(points: list[Point], found: Survey, ablations: Ablations) -> None:
     for point in points:
         say(f"{'done   ' if point.name in found.done else 'to run '} {point.name}  ({point.arm}, seed {point.seed})")
@@ -232,15 +144,15 @@ class _Runner:
     def _adapt_threads(self, found: Survey) -> None:
         """Go on with the threads of what is there, where that fits: results of other threads could not be compared."""
         threads = {machine.threads for machine in found.machines.values()}
-        if len(threads) != 1 or os.environ.get(_THREADS_VARIABLE, "").isdigit():
+        if len(threads) != 1 or os.environ.get(THREADS_VARIABLE, "").isdigit():
             return
         (count,) = threads
-        if 0 < count * self._workers.jobs <= _cores():
-            self._workers = QueueWorkers(self._workers.jobs, {**self._workers.environment, _THREADS_VARIABLE: str(count)})
+        if 0 < count * self._workers.jobs <= cores_here():
+            self._workers = QueueWorkers(self._workers.jobs, {**self._workers.environment, THREADS_VARIABLE: str(count)})
 
     def _take_over_workers(self) -> None:
         """Have no worker of an earlier call train with another number of threads."""
-        wanted = self._workers.environment.get(_THREADS_VARIABLE, "")
+        wanted = self._workers.environment.get(THREADS_VARIABLE, "")
         if orphans.worker_threads() <= {wanted}:
             return
         if any(row.state == "running" and not orphans.is_orphan(row) for row in unfinished(self._head)):
@@ -266,7 +178,7 @@ class _Runner:
         precision_is_open = asked == "auto"
         return machine.threads == self._machine.threads and (not precision_is_open or machine.precision == self._machine.precision)
 
-    def _rename(self, reference: Reference, taken: set[str]) -> None:
+    def _rename(self, reference: ExperimentReference, taken: set[str]) -> None:
         """Free the name of an experiment that was made otherwise; its result stays."""
         count = 1
         while (new := f"{reference.name}-before{count}") in taken:

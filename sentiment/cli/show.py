@@ -12,7 +12,7 @@ from rich.table import Table
 
 from sentiment.core import paths
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
-from sentiment.terminal.errors import UserError
+from sentiment.terminal.errors import UserError, error_line
 from sentiment.tracking.run_names import experiment_name
 from sentiment.training.paths import TRAIN_METRICS
 
@@ -59,7 +59,7 @@ def read_experiments(everything: bool = False) -> list[TableRow]:
     command = [sys.executable, "-m", "dvc", "exp", "show", "--json", *(["--all-commits"] if everything else [])]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise UserError(f"`dvc exp show` failed: {(done.stderr.strip().splitlines() or ['no message'])[-1]}")
+        raise UserError(f"`dvc exp show` failed: {error_line(done.stderr)}")
     return parse_experiments(json.loads(done.stdout))
 
 

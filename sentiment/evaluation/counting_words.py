@@ -1,14 +1,16 @@
-"""The simpler method that BERT has to beat: counting words."""
+"""The simpler method that BERT has to beat: counting words, or characters where no spaces part the words."""
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
-from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+
+from sentiment.core.scripts import share_without_spaces
 
 FOLDS = 5
 MOST_ROWS = 25_000  # that are judged out of sample: a minute or two on two cores
@@ -16,13 +18,54 @@ _SEED = 0
 _MOST_WEIGHTS = 2_000_000  # over all classes: the solver keeps some 25 copies of them, 400 MB
 _FEWEST_FEATURES = 20_000
 
+WORDS, CHARACTERS, BOTH = "words", "characters", "words and characters"  # what is counted; errors and reports name it so
+_MOSTLY = 0.5  # share of the texts without spaces from which words are not counted at all
+_SOME = 0.05
+_MANY_EMPTY = 0.25  # share of the texts of which no word occurs in another one
+_LOOKED_AT = 2_000  # texts: half a second
+
 
 class NoReferenceError(Exception):
     """The simpler method cannot be fitted to this data; the message says why, in half a sentence."""
 
 
-def fit_tfidf(texts: Sequence[str], labels: npt.NDArray[np.int64]) -> Pipeline:
-    """Fit TF-IDF over words and pairs of words with a logistic regression.
+def what_to_count(texts: Sequence[str]) -> str:
+    """Decide from the training split what the simpler method counts.
+
+    Parameters
+    ----------
+    texts : sequence of str
+        The training split.
+
+    Returns
+    -------
+    str
+        `CHARACTERS` where most texts are in a script without spaces between words, `BOTH` where some are or where
+        words say nothing of a quarter of the texts, else `WORDS`.
+    """
+    unspaced = share_without_spaces(texts)
+    if unspaced >= _MOSTLY:
+        return CHARACTERS
+    empty = _share_without_known_words(texts[:: -(-len(texts) // _LOOKED_AT)])
+    if empty == 1.0:
+        return CHARACTERS if unspaced else WORDS
+    return BOTH if unspaced >= _SOME or empty >= _MANY_EMPTY else WORDS
+
+
+def _share_without_known_words(texts: Sequence[str]) -> float:
+    try:
+        counts = CountVectorizer(min_df=_fewest_texts(texts), binary=True).fit_transform(texts)
+    except ValueError:  # no vocabulary
+        return 1.0
+    return float((counts.getnnz(axis=1) == 0).mean())
+
+
+def _fewest_texts(texts: Sequence[str]) -> int:
+    return 2 if len(texts) >= 100 else 1
+
+
+def fit_tfidf(texts: Sequence[str], labels: npt.NDArray[np.int64], counted: str = WORDS) -> Pipeline:
+    """Fit TF-IDF over words and pairs of words, or over one to three characters, with a logistic regression.
 
     Parameters
     ----------
@@ -30,6 +73,8 @@ def fit_tfidf(texts: Sequence[str], labels: npt.NDArray[np.int64]) -> Pipeline:
         The training split.
     labels : ndarray of int, shape (n,)
         Class indices.
+    counted : str
+        From `what_to_count`.
 
     Returns
     -------
@@ -47,21 +92,24 @@ def fit_tfidf(texts: Sequence[str], labels: npt.NDArray[np.int64]) -> Pipeline:
     """
     # Pairs that stand in one text only are most of the vocabulary and hardly any of the evidence; of many classes, the
     # most frequent words and pairs alone are counted (a hundred classes of 25,000 reviews would take 14 GB).
-    fewest_texts = 2 if len(texts) >= 100 else 1
-    vectorizer = TfidfVectorizer(
-        ngram_range=(1, 2),
-        min_df=fewest_texts,
-        max_features=max(_FEWEST_FEATURES, _MOST_WEIGHTS // len(np.unique(labels))),
-        sublinear_tf=True,
-    )
+    fewest_texts = _fewest_texts(texts)
+    vectorizer = _vectorizer(counted, fewest_texts, max(_FEWEST_FEATURES, _MOST_WEIGHTS // len(np.unique(labels))))
     try:
         counts = vectorizer.fit_transform(texts)
     except ValueError as error:  # scikit-learn has no class of its own for it
         if "vocabulary" not in str(error) and "no terms remain" not in str(error):
             raise
         where = "in two of the training texts" if fewest_texts > 1 else "in the training texts"
-        raise NoReferenceError(f"no word of two or more letters or digits occurs {where}") from None
+        unit = "character" if counted == CHARACTERS else "word of two or more letters or digits"
+        raise NoReferenceError(f"no {unit} occurs {where}") from None
     return make_pipeline(vectorizer, LogisticRegression(C=10.0, max_iter=1000).fit(counts, labels))
+
+
+def _vectorizer(counted: str, fewest_texts: int, most: int) -> TfidfVectorizer | FeatureUnion:
+    if counted == BOTH:
+        return FeatureUnion([(part, _vectorizer(part, fewest_texts, most // 2)) for part in (WORDS, CHARACTERS)])
+    runs = {"ngram_range": (1, 2)} if counted == WORDS else {"ngram_range": (1, 3), "analyzer": "char"}
+    return TfidfVectorizer(min_df=fewest_texts, max_features=most, sublinear_tf=True, **runs)
 
 
 def out_of_sample_probabilities(
@@ -70,8 +118,9 @@ def out_of_sample_probabilities(
     groups: npt.NDArray[np.int64] | None,
     classes: int,
     progress: Callable[[int], None] | None = None,
+    counted: str = WORDS,
 ) -> npt.NDArray[np.float64]:
-    """Let counting words judge each row without having seen it, nor another one of its group.
+    """Let the simpler method judge each row without having seen it, nor another one of its group.
 
     Parameters
     ----------
@@ -85,6 +134,8 @@ def out_of_sample_probabilities(
         Number of classes.
     progress : callable, optional
         Called with the number of folds done, of `FOLDS`.
+    counted : str
+        From `what_to_count`.
 
     Returns
     -------
@@ -103,7 +154,7 @@ def out_of_sample_probabilities(
     parts = splitter.split(rows, labels[rows], groups[rows] if groups is not None else None)
     for number, (learned, judged) in enumerate(parts, 1):
         with suppress(NoReferenceError):
-            model = fit_tfidf([texts[row] for row in rows[learned]], labels[rows[learned]])
+            model = fit_tfidf([texts[row] for row in rows[learned]], labels[rows[learned]], counted)
             probabilities[rows[judged]] = 0.0
             probabilities[np.ix_(rows[judged], model.classes_)] = model.predict_proba([texts[row] for row in rows[judged]])
         if progress:

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sentiment.core.files import read_json, write_json
 from sentiment.core.tables import labels_of, write_table
+from sentiment.evaluation.counting_words import WORDS
 from sentiment.evaluation.doubtful_labels import DoubtfulLabel, DoubtfulLabels
 from sentiment.terminal.errors import UserError
 
@@ -31,18 +32,22 @@ class Reference:
         Training rows whose label it doubts.
     unavailable : str or None
         Why there is no accuracy.
+    counted : str
+        What the method counts: words, characters, or words and characters.
     """
 
     accuracy: float | None
     challenge_accuracy: float | None
     doubtful: DoubtfulLabels
     unavailable: str | None = None
+    counted: str = WORDS
 
 
 def write_reference(folder: Path, reference: Reference) -> None:
     """Write the figures and the doubtful labels; `write_answers` adds the answers beside them."""
     why = {"unavailable": reference.unavailable} if reference.unavailable else {}
-    write_json(folder / _SUMMARY, {"accuracy": reference.accuracy, "challenge_accuracy": reference.challenge_accuracy, **why})
+    figures = {"accuracy": reference.accuracy, "challenge_accuracy": reference.challenge_accuracy, "counted": reference.counted}
+    write_json(folder / _SUMMARY, {**figures, **why})
     write_json(folder / _DOUBTFUL, asdict(reference.doubtful))
 
 
@@ -79,6 +84,7 @@ def read_reference(folder: Path) -> Reference:
             summary["challenge_accuracy"],
             DoubtfulLabels(found, doubtful["rows"], doubtful["judged"]),
             summary.get("unavailable"),
+            summary["counted"],
         )
         _check(reference)
         return reference
@@ -92,5 +98,7 @@ def _check(reference: Reference) -> None:
         raise ValueError("no share")
     if reference.accuracy is None and not isinstance(reference.unavailable, str):
         raise ValueError("no accuracy, and no reason")
+    if not isinstance(reference.counted, str):
+        raise TypeError("no name of what is counted")
     if not all(isinstance(count, int) for count in (reference.doubtful.rows, reference.doubtful.judged)):
         raise TypeError("no count")

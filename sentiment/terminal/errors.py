@@ -21,6 +21,25 @@ def shown(value: object) -> str:
     return text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]}…{text[-_SHOWN // 4 :]}"
 
 
+def error_line(output: str) -> str:
+    """Return the line of a failed command's output that says why it failed.
+
+    Parameters
+    ----------
+    output : str
+        What it printed. Git and DVC mark the line with ``ERROR:``, ``fatal:`` or ``error:``; DVC ends with
+        where to ask for help.
+
+    Returns
+    -------
+    str
+        The last marked line, else the last one, else ``no message``.
+    """
+    lines = [line.strip() for line in output.splitlines() if line.strip()]
+    marked = [line for line in lines if line.lower().startswith(("error:", "fatal:"))]
+    return (marked or lines or ["no message"])[-1]
+
+
 def run_main(main: Callable[[], None]) -> None:
     """Run a program's `main` and end the process with one line where a user caused the error.
 

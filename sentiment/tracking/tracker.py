@@ -9,28 +9,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
-
 from sentiment.core.files import read_json, write_json
 from sentiment.core.paths import RUN_SUMMARY, TRAIN_REPORT, main_root
 from sentiment.model.network import reachable
 from sentiment.model.prediction import Predictions
 from sentiment.settings.schema import Parameters, flatten
 from sentiment.terminal.errors import UserError
-from sentiment.terminal.progress import ProgressBar, say
+from sentiment.terminal.progress import say
 from sentiment.tracking.run_names import baseline_parameters, experiment_name, long_form, run_name
 
 PROJECT = "BERT_fine_tuning"
 MODES = ("local", "offline", "online", "disabled")
 _JOINED_MODES = ("online", "offline")  # the local dashboard shows a resumed run as a second one
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#882255", "#332288", "#999933", "#aa4499", "#117733", "#661100")
-_NAMES = {
-    "loss": "train/loss",
-    "grad_norm": "train/grad_norm",
-    "learning_rate": "train/lr",
-    "eval_loss": "validation/loss",
-    "eval_accuracy": "validation/accuracy",
-}
 
 
 @dataclass(frozen=True)
@@ -270,39 +261,3 @@ def _known_id(folder: Path, key: str) -> str | None:
 
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
-
-
-class TrackingCallback(TrainerCallback):
-    """Sends a training's curves to a `Tracker`; after a resumption the earlier part first."""
-
-    def __init__(self, tracker: Tracker) -> None:
-        self._tracker = tracker
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        for entry in state.log_history:
-            self._send(entry, int(entry["step"]))
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:
-        self._send(logs or {}, state.global_step)
-
-    def _send(self, entry: Mapping[str, float], step: int) -> None:
-        self._tracker.log({_NAMES[name]: value for name, value in entry.items() if name in _NAMES}, step)
-
-
-class ProgressCallback(TrainerCallback):
-    """Moves a `ProgressBar` with the training."""
-
-    def __init__(self, bar: ProgressBar) -> None:
-        self._bar = bar
-
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step:
-            say(f"train: goes on from step {state.global_step}")
-            self._bar.start_from(state.global_step)
-
-    def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:
-        logs = logs or {}
-        if "loss" in logs:
-            self._bar.update(state.global_step, f"epoch {state.epoch:.2f}  loss {logs['loss']:.3f}")
-        if "eval_loss" in logs:
-            say(f"epoch {state.epoch:.0f}: validation loss {logs['eval_loss']:.3f}, accuracy {logs['eval_accuracy']:.1%}")

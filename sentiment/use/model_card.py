@@ -2,7 +2,7 @@
 
 import yaml
 
-from sentiment.training.fine_tuning import Outcome
+from sentiment.training.history import Outcome
 from sentiment.training.parameters import TrainParameters
 
 

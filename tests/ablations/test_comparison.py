@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from ablations.compare.comparison import Comparison, TestBench, Verdict, decide_verdict, needed
+from ablations.compare.comparison import Comparison, TestBench
+from ablations.compare.verdict import Verdict, decide_verdict, needed
 
 PAIRS = [("a1", "a0"), ("a2", "a1"), ("a3", "a0"), ("a4", "a0")]
 

@@ -11,7 +11,7 @@ from ablations.compare.advice import advise, speaks_of, starting_arms
 from ablations.compare.experiments import Experiment, TrainingCurves
 from ablations.compare.overfitting import Fit, judge_overfitting
 from ablations.compare.stability import Course, judge_stability, roughness
-from ablations.report.report import analyse
+from ablations.report.findings import analyse
 from sentiment.settings.schema import flatten
 from tests.ablations import synthetic
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from ablations.compare.family import Refusal
-from ablations.report.report import Findings, analyse, as_json, write_report_files
+from ablations.report.findings import Findings, analyse
+from ablations.report.report import as_json, write_report_files
 from sentiment.terminal.errors import UserError
 from tests.ablations import synthetic
 

@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest, norm
 
-from ablations.compare.bootstrap import Degrees, Estimate, Variance, detectable, estimate, half_width, make_units, resample_means
+from ablations.compare.bootstrap import Estimate, estimate, make_units, resample_means
 from ablations.compare.statistics import holm, mcnemar, pooled_seed_variance, probability_of_outperforming, varies_like_the_others, varies_most
+from ablations.compare.uncertainty import Degrees, Variance, detectable, half_width
 
 
 @given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 50), st.integers(0, 50))

@@ -21,7 +21,8 @@ from sentiment.model.runtime import Runtime
 from sentiment.model.text_settings import TextSettings
 from sentiment.model.tokens import tokenize
 from sentiment.terminal.errors import Interrupted
-from sentiment.training.fine_tuning import Examples, Outcome, fine_tune
+from sentiment.training.fine_tuning import fine_tune
+from sentiment.training.history import Examples, Outcome
 from sentiment.training.parameters import TrainParameters
 from stages.train import save_model
 from tests.imports import ROOT

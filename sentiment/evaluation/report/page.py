@@ -44,6 +44,8 @@ class TestResult:
         Of TF-IDF with logistic regression, trained on the same rows; None where it cannot be.
     reference_unavailable : str or None
         Why it cannot be.
+    counted : str
+        What it counts: words, characters, or words and characters.
     by_class : ByClass
         The same class by class.
     slices : dict of str to list of Slice
@@ -72,6 +74,7 @@ class TestResult:
     calibration_error: float
     reference_accuracy: float | None
     reference_unavailable: str | None
+    counted: str
     by_class: ByClass
     slices: dict[str, list[Slice]]
     truncated: float
@@ -112,7 +115,11 @@ def render_page(result: TestResult) -> str:
                 ["ROC-AUC", _or_dash(result.roc_auc), "chance that a text of a class is ranked above one of another class"],
                 ["loss", f"{result.loss:.4f}", "cross-entropy in nats; guessing evenly gives the logarithm of the number of classes"],
                 ["calibration error", f"{result.calibration_error:.4f}", "mean gap between confidence and accuracy, 15 bins"],
-                ["TF-IDF + logistic regression", _or_dash(result.reference_accuracy), "accuracy of counting words, same training and test texts"],
+                [
+                    "TF-IDF + logistic regression",
+                    _or_dash(result.reference_accuracy),
+                    f"accuracy of counting {result.counted}, same training and test texts",
+                ],
             ],
         ),
     ]
@@ -145,14 +152,14 @@ def _or_dash(figure: float | None) -> str:
 
 def _against_reference(result: TestResult) -> str:
     if result.reference_accuracy is None:
-        return f"Counting words, the simpler method, is not available for comparison: {result.reference_unavailable}."
+        return f"Counting {result.counted}, the simpler method, is not available for comparison: {result.reference_unavailable}."
     difference = result.accuracy - result.reference_accuracy
     inside = result.interval.low <= result.reference_accuracy <= result.interval.high
     if inside:
-        return f"Counting words gets {result.reference_accuracy:.1%}, which lies inside that interval."
+        return f"Counting {result.counted} gets {result.reference_accuracy:.1%}, which lies inside that interval."
     if difference > 0:
-        return f"Counting words gets {result.reference_accuracy:.1%}, which is less."
-    return f"Counting words gets {result.reference_accuracy:.1%}: on this data the simpler method wins."
+        return f"Counting {result.counted} gets {result.reference_accuracy:.1%}, which is less."
+    return f"Counting {result.counted} gets {result.reference_accuracy:.1%}: on this data the simpler method wins."
 
 
 def _challenge(result: TestResult) -> list[str]:
@@ -164,7 +171,7 @@ def _challenge(result: TestResult) -> list[str]:
         "## The challenge set",
         "",
         f"{whole.rows:,} hard reviews of other films: {whole.accuracy:.1%} right, 95 % interval {whole.low:.1%} to {whole.high:.1%}"
-        + (f"; counting words gets {challenge.reference_accuracy:.1%}." if challenge.reference_accuracy is not None else "."),
+        + (f"; counting {result.counted} gets {challenge.reference_accuracy:.1%}." if challenge.reference_accuracy is not None else "."),
         "",
         *_slice_table("phenomenon", challenge.by_phenomenon),
         "",
@@ -196,7 +203,7 @@ def _cost_of_cutting(result: TestResult) -> str:
 def _doubtful_labels(result: TestResult) -> list[str]:
     if result.doubtful is None:
         return []
-    judges = {"train": "counting words, fitted without the row's fold", "test": "the classifier, which has not seen the row"}
+    judges = {"train": f"counting {result.counted}, fitted without the row's fold", "test": "the classifier, which has not seen the row"}
     lines = [
         "",
         "## Labels that look wrong",

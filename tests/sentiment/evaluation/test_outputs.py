@@ -66,6 +66,7 @@ def result(**changes: object) -> Result:
         "calibration_error": 0.02,
         "reference_accuracy": 0.89,
         "reference_unavailable": None,
+        "counted": "words",
         "by_class": by_class_of(["negative", "positive"]),
         "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct, 256)},
         "truncated": 0.25,

@@ -14,7 +14,8 @@ from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import tokenize
 from sentiment.terminal.errors import Interrupted
-from sentiment.training.fine_tuning import Examples, Outcome, fine_tune
+from sentiment.training.fine_tuning import fine_tune
+from sentiment.training.history import Examples, Outcome
 from sentiment.training.parameters import TrainParameters
 from tests.imports import ROOT
 from tests.models import tiny_bert
