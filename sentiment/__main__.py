@@ -1,6 +1,7 @@
 """What is done by hand: bring data in, look at results.
 
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
+python -m sentiment fetch --model PATH                      an encoder, to encoders/NAME
 python -m sentiment show                                    a short table of the experiments
 python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
 python -m sentiment receive NAME…                           experiments from colleagues, with every output
@@ -10,12 +11,26 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
-from sentiment.terminal.errors import run_main
+from sentiment.terminal.errors import UserError, run_main
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    from sentiment.cli.fetch import Request, fetch
     from sentiment.terminal.progress import say
+
+    if arguments.model:
+        from sentiment.cli.fetch_model import fetch_model
+
+        for option in ("source", "revision", "config", "split", "cache_dir"):
+            if getattr(arguments, option):
+                raise UserError(
+                    f"{'SOURCE' if option == 'source' else '--' + option.replace('_', '-')} is for a dataset; --model PATH takes --name alone"
+                )
+        folder = fetch_model(arguments.model, arguments.name)
+        say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S train.model={folder}")
+        return
+    if not arguments.source:
+        raise UserError("name what to fetch: a dataset (a file, a folder or a Hub id), or --model PATH for an encoder")
+    from sentiment.cli.fetch import Request, fetch
 
     folder = fetch(Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir))
     say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S prepare.source={folder}")
@@ -59,9 +74,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sentiment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="command")
 
-    command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, tracked by DVC")
-    command.add_argument("source", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
-    command.add_argument("--name", help="folder under data/ (default: the last part of the source)")
+    command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, or an encoder into encoders/<name>/, tracked by DVC")
+    command.add_argument("source", nargs="?", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
+    command.add_argument("--model", metavar="PATH", help="a folder with an encoder (config.json, safetensors, tokenizer) instead of a dataset")
+    command.add_argument("--name", help="folder under data/ or encoders/ (default: the last part of the source)")
     command.add_argument("--revision", help="commit, tag or branch of a Hub dataset")
     command.add_argument("--config", help="configuration of a Hub dataset")
     split = "take only this split, and call it train, validation or test; may be repeated"

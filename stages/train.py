@@ -8,6 +8,7 @@ Device, threads, processes and SwanLab's mode come from the environment: SENTIME
 SENTIMENT_PROCESSES (or an outer torchrun), SWANLAB_MODE.
 """
 
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,7 @@ from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json, write_text, write_tsv
 from sentiment.core.tables import labels_of, read_table
 from sentiment.model import processes
-from sentiment.model.classifiers import check_encoder, load_classifier
+from sentiment.model.classifiers import Trial, load_classifier, try_encoder
 from sentiment.model.encoders import Encoder, find_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
@@ -53,14 +54,18 @@ def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) ->
         raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {limit} tokens at most")
 
 
-def describe_head(encoder: Encoder, tokenizer: Any, class_names: list[str], settings: TrainParameters) -> str:
-    """Try the encoder out, say what becomes of a classification head that it has, and return it."""
-    head = check_encoder(encoder, tokenizer, class_names, settings.head)
-    if head == "replaced":
+def try_out(encoder: Encoder, tokenizer: Any, class_names: list[str], settings: TrainParameters, runtime: Runtime) -> Trial:
+    """Take one step with the encoder, and say what is not as one would expect."""
+    trial = try_encoder(encoder, tokenizer, class_names, settings.head, runtime)
+    if runtime.precision == "bf16" and not trial.bf16:
+        if settings.precision == "bf16":
+            raise UserError(f"train.precision = bf16: {settings.model} cannot be computed in it: set it to fp32 or auto")
+        say(f"train: {settings.model} cannot be computed in bf16: fp32 it is")
+    if trial.head == "replaced":
         say(f"train: {settings.model} has a classification head already: a new one is drawn (train.head: keep would keep it)")
-    if head == "kept":
+    if trial.head == "kept":
         say(f"train: the classification head of {settings.model} is kept, its classes mapped by name")
-    return head
+    return trial
 
 
 def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: str, folder: Path) -> None:
@@ -121,7 +126,9 @@ def main() -> None:
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     class_names = read_class_names(paths.SPLIT, "split")
-    head = describe_head(encoder, tokenizer, class_names, settings)
+    trial = try_out(encoder, tokenizer, class_names, settings, runtime)
+    if not trial.bf16:
+        runtime = replace(runtime, precision="fp32")
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
 
@@ -159,9 +166,9 @@ def main() -> None:
         tracker.finish()
         if first:
             card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision, encoder.commit)
-            reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
+            reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
             save_model(outcome, tokenizer, reading, card, paths.CLASSIFIER)
-            origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": head}
+            origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
             save_curves(outcome, name, origin, paths.TRAIN_REPORT)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write

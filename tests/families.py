@@ -72,9 +72,7 @@ def _modernbert() -> Any:
     special = ["[UNK]", "[CLS]", "[SEP]", "[PAD]", "[MASK]"]
     tokenizer = Tokenizer(models.BPE(unk_token="[UNK]"))
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False
-    )
+    trainer = trainers.BpeTrainer(vocab_size=400, special_tokens=special, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
     tokenizer.train_from_iterator(CORPUS, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 1), ("[SEP]", 2)])
     names = {"unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]", "pad_token": "[PAD]", "mask_token": "[MASK]"}
@@ -102,18 +100,14 @@ FAMILIES: dict[str, Family] = {
         {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": POSITIONS},
     ),
     "roberta": Family("RobertaConfig", "RobertaForMaskedLM", lambda: _byte_pairs("RobertaTokenizer", _ROBERTA), _AFTER_PADDING),
-    "xlm-roberta": Family(
-        "XLMRobertaConfig", "XLMRobertaForMaskedLM", lambda: _unigrams("XLMRobertaTokenizer", _ROBERTA), _AFTER_PADDING
-    ),
+    "xlm-roberta": Family("XLMRobertaConfig", "XLMRobertaForMaskedLM", lambda: _unigrams("XLMRobertaTokenizer", _ROBERTA), _AFTER_PADDING),
     "camembert": Family(
         "CamembertConfig",
         "CamembertForMaskedLM",
         lambda: _unigrams("CamembertTokenizer", ["<s>", "<pad>", "</s>", "<unk>", "<mask>"]),
         _AFTER_PADDING,
     ),
-    "electra": Family(
-        "ElectraConfig", "ElectraForPreTraining", lambda: _pieces("ElectraTokenizer"), {**_SIZES, "embedding_size": 16}
-    ),
+    "electra": Family("ElectraConfig", "ElectraForPreTraining", lambda: _pieces("ElectraTokenizer"), {**_SIZES, "embedding_size": 16}),
     "albert": Family(
         "AlbertConfig",
         "AlbertForMaskedLM",
@@ -126,9 +120,7 @@ FAMILIES: dict[str, Family] = {
         lambda: _byte_pairs("DebertaTokenizer", _DEBERTA),
         {**_SIZES, "relative_attention": True, "pos_att_type": ["c2p", "p2c"], "type_vocab_size": 0, "position_biased_input": False},
     ),
-    "deberta-v2": Family(
-        "DebertaV2Config", "DebertaV2ForMaskedLM", lambda: _unigrams("DebertaV2Tokenizer", _DEBERTA), {**_SIZES, **_V3}
-    ),
+    "deberta-v2": Family("DebertaV2Config", "DebertaV2ForMaskedLM", lambda: _unigrams("DebertaV2Tokenizer", _DEBERTA), {**_SIZES, **_V3}),
     "mpnet": Family("MPNetConfig", "MPNetForMaskedLM", lambda: _pieces("MPNetTokenizer", _MPNET), _AFTER_PADDING),
     "modernbert": Family(
         "ModernBertConfig",

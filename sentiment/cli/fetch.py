@@ -2,8 +2,6 @@
 
 import os
 import re
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -13,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentiment.cli.under_dvc import new_folder, put_under_dvc
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import SPLITS
 from sentiment.data.reading.formats import KINDS, count_rows, kind_of, read_tables
@@ -24,7 +23,6 @@ from sentiment.terminal.progress import progress_bar, say
 DATA = Path("data")
 ORIGIN = "origin.json"
 _RESERVED = ("prepared", "split")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _HUB = "https://huggingface.co"
 
@@ -77,8 +75,7 @@ def fetch(request: Request) -> Path:
         usable. Nothing is left half written.
     """
     local = Path(request.source).expanduser()
-    folder = DATA / _check_name(request.name or _default_name(request.source, local))
-    _check_repository(folder)
+    folder = new_folder(DATA, request.name or _default_name(request.source, local), _RESERVED)
     with replacing(folder) as partial:
         partial.mkdir()
         if local.exists():
@@ -89,25 +86,12 @@ def fetch(request: Request) -> Path:
             origin = _fetch_hub(request, partial)
         rows = {path.stem: pq.read_metadata(path).num_rows for path in sorted(partial.glob("*.parquet"))}
         write_json(partial / ORIGIN, {**origin, "rows": rows})
-    _track(folder)
+    put_under_dvc(folder)
     return folder
 
 
 def _default_name(source: str, local: Path) -> str:
     return local.resolve().name.split(".")[0] if local.exists() else source.rstrip("/").split("/")[-1]
-
-
-def _check_name(name: str) -> str:
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise UserError(f"--name {name}: letters, digits, dots, dashes and underscores only, and none of {', '.join(_RESERVED)}")
-    return name
-
-
-def _check_repository(folder: Path) -> None:
-    if not Path("dvc.yaml").is_file():
-        raise UserError("run this in the project's root, where dvc.yaml lies")
-    if (folder.is_file() or folder.is_dir()) and not folder.with_name(folder.name + ".dvc").is_file():
-        raise UserError(f"{folder} is there already and was not fetched: choose another --name")
 
 
 def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]:
@@ -270,17 +254,3 @@ def _chosen_splits(request: Request, parts: Mapping[str, Any]) -> dict[str, str]
     if len(set(chosen.values())) < len(chosen):
         raise UserError(f"--split: two splits would become one: {', '.join(request.splits or [])}")
     return chosen
-
-
-def _track(folder: Path) -> None:
-    # The same interpreter's DVC, whether or not its environment is on PATH.
-    _run([sys.executable, "-m", "dvc", "add", "--quiet", str(folder)])
-    if subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False).returncode == 0:
-        _run(["git", "add", f"{folder}.dvc", str(folder.parent / ".gitignore")])
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"`{' '.join(command[-3:])}` failed: {last}")

@@ -1,6 +1,6 @@
 """Classifiers: built on an encoder, with a new head or its own; or loaded as the train stage wrote them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,8 @@ from sentiment.model.attention import training_attention
 from sentiment.model.dropout import use_fast_dropout
 from sentiment.model.encoders import Encoder
 from sentiment.model.loading import be_quiet, encoder_architecture, first_line, from_hub_or_folder, load_config, load_tokenizer
+from sentiment.model.runtime import Runtime
+from sentiment.model.tokens import pad, tokenize
 from sentiment.terminal.errors import UserError
 
 NEW_HEAD, KEEP_HEAD = "new", "keep"
@@ -30,8 +32,24 @@ class Loaded:
     head: str
 
 
-def check_encoder(encoder: Encoder, tokenizer: Any, class_names: list[str], head: str) -> str:
-    """Load a classifier once for trial, so that what is wrong with the encoder ends a training before it starts.
+@dataclass(frozen=True)
+class Trial:
+    """What `try_encoder` found.
+
+    Attributes
+    ----------
+    head : str
+        new (the encoder has none), replaced (it has one), or kept.
+    bf16 : bool
+        The family can compute in bf16 (autocast).
+    """
+
+    head: str
+    bf16: bool
+
+
+def try_encoder(encoder: Encoder, tokenizer: Any, class_names: list[str], head: str, runtime: Runtime) -> Trial:
+    """Load a classifier and take one step with it, so that what is wrong with an encoder ends a training before it starts.
 
     Parameters
     ----------
@@ -41,16 +59,19 @@ def check_encoder(encoder: Encoder, tokenizer: Any, class_names: list[str], head
         Of the data.
     head : str
         new, or keep.
+    runtime : Runtime
+        Its device counts.
 
     Returns
     -------
-    str
-        What becomes of the head: new, replaced or kept.
+    Trial
+        What becomes of the head, and whether the family can compute in bf16.
 
     Raises
     ------
     UserError
-        Where the encoder cannot be loaded, its tokenizer knows tokens that it has no row for, or its head cannot be kept.
+        Where the encoder cannot be loaded or computed, its tokenizer knows tokens that it has no row for, or its head
+        cannot be kept.
     """
     rows, largest = encoder_architecture(encoder).vocabulary, max(tokenizer.get_vocab().values())
     if rows is not None and largest >= rows:
@@ -58,7 +79,12 @@ def check_encoder(encoder: Encoder, tokenizer: Any, class_names: list[str], head
             f"{encoder.title}: the tokenizer has token ids up to {largest}, the embedding {rows} rows: they do not belong together; "
             "save the model after `model.resize_token_embeddings(len(tokenizer))`, or take the tokenizer it was trained with"
         )
-    return _load(encoder, class_names, head, "eager").head
+    loaded = _load(encoder, class_names, head, _attention(encoder, runtime.device))
+    model = loaded.model.to(runtime.device)
+    if problem := _step(model, tokenizer, replace(runtime, precision="fp32")):
+        raise UserError(f"{encoder.title}: {type(model).__name__} fails in its first training step ({first_line(problem)})")
+    # DeBERTa's first version fills masked scores with a number that bf16 does not have.
+    return Trial(loaded.head, bf16=_step(model, tokenizer, replace(runtime, precision="bf16")) is None)
 
 
 def load_classifier(encoder: Encoder, class_names: list[str], device: str, head: str = NEW_HEAD) -> Any:
@@ -88,8 +114,7 @@ def load_classifier(encoder: Encoder, class_names: list[str], device: str, head:
     UserError
         Where it cannot be loaded, or a head to keep is not there or has other classes.
     """
-    attention = training_attention(load_config(encoder).model_type, device, encoder_architecture(encoder).sdpa)
-    model = _load(encoder, class_names, head, attention).model
+    model = _load(encoder, class_names, head, _attention(encoder, device)).model
     if device == "cpu":
         use_fast_dropout(model)
     return model
@@ -130,6 +155,26 @@ def load_trained(folder: Path) -> tuple[Any, Any]:
         restore = f"restore it with `dvc checkout {folder}`, or run the stage train again"
         raise UserError(f"{folder}: holds no classifier that can be loaded ({first_line(error)}): {restore}") from None
     return tokenizer, model
+
+
+def _attention(encoder: Encoder, device: str) -> str:
+    return training_attention(load_config(encoder).model_type, device, encoder_architecture(encoder).sdpa)
+
+
+def _step(model: Any, tokenizer: Any, runtime: Runtime) -> Exception | None:
+    # Two texts of different length, so that there is padding; forward and backward.
+    texts = tokenize(tokenizer, ["a", "a film and a story"], 8, "head")
+    batch = {name: tensor.to(model.device) for name, tensor in pad(texts.token_ids, model.config.pad_token_id, texts.layout).items()}
+    model.train()
+    try:
+        with runtime.autocast():
+            logits = model(**batch).logits
+        logits.float().sum().backward()
+    except Exception as error:  # of any kind: the model's own code
+        return error
+    finally:
+        model.zero_grad()
+    return None
 
 
 def _load(encoder: Encoder, class_names: list[str], head: str, attention: str) -> Loaded:

