@@ -8,7 +8,7 @@ from sentiment.model.architecture import Architecture, architecture_of
 from sentiment.model.attention import training_attention
 from sentiment.model.dropout import use_fast_dropout
 from sentiment.model.encoders import Encoder
-from sentiment.model.loading import be_quiet, encoder_architecture, first_line, from_hub_or_folder, load_config, load_tokenizer
+from sentiment.model.loading import be_quiet, encoder_architecture, first_line, from_hub_or_folder, knows_words, load_config, load_tokenizer
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import pad, tokenize
 from sentiment.terminal.errors import UserError
@@ -91,7 +91,7 @@ def load_classifier(encoder: Encoder, class_names: list[str], device: str, head:
     """Load the encoder with a classification head, set up to train fast on a device.
 
     A new head's weights are drawn from torch's generator: seed it before. They are the same whether or
-    not the encoder already has a head.
+    not the weights already have a head.
 
     Parameters
     ----------
@@ -147,6 +147,8 @@ def load_trained(folder: Path) -> tuple[Any, Any]:
         if not (folder / "config.json").is_file():
             raise OSError("there is no config.json")
         tokenizer = AutoTokenizer.from_pretrained(folder, **only_here)
+        if not knows_words(tokenizer):
+            raise OSError("there is no tokenizer")
         sdpa = architecture_of(AutoConfig.from_pretrained(folder, **only_here)).sdpa
         model = AutoModelForSequenceClassification.from_pretrained(
             folder, attn_implementation="sdpa" if sdpa else "eager", dtype=torch.float32, use_safetensors=True, **only_here

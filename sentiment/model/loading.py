@@ -30,14 +30,18 @@ def load_tokenizer(encoder: Encoder) -> Any:
             f"{encoder.title}: {type(tokenizer).__name__} is a tokenizer in Python code, which is too slow and cannot be cached: "
             "choose a model with a tokenizer.json"
         )
-    # Without its files transformers makes one that knows special tokens alone, and every word is the same to it.
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
+    if not knows_words(tokenizer):
         raise UserError(f"{encoder.title}: has no tokenizer (tokenizer.json or vocab.txt): save it beside the model")
     if tokenizer.pad_token_id is None:
         known = tokenizer.convert_ids_to_tokens(config.pad_token_id) if config.pad_token_id is not None else None
         # Any token does: the attention mask hides it.
         tokenizer.pad_token = known or tokenizer.eos_token or tokenizer.sep_token or tokenizer.unk_token or tokenizer.convert_ids_to_tokens(0)
     return tokenizer
+
+
+def knows_words(tokenizer: Any) -> bool:
+    """Tell whether a tokenizer has a vocabulary: without its files transformers makes one that knows special tokens alone."""
+    return len(tokenizer) > len(tokenizer.all_special_tokens)
 
 
 def load_config(encoder: Encoder) -> Any:
