@@ -37,12 +37,10 @@ def _fetch(arguments: argparse.Namespace) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> None:
-    from sentiment.cli.show import read_experiments, render_table, where_to_look
+    from sentiment.cli.show import overview
     from sentiment.tracking.tracker import has_run
 
-    print(render_table(read_experiments(arguments.all)))
-    print()
-    print(where_to_look(has_run()))
+    print(overview(arguments.all, has_run()))
 
 
 def _share(arguments: argparse.Namespace) -> None:

@@ -13,6 +13,8 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment.core import paths
+from sentiment.core.checksums import check_files
+from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import read_json, replacing, write_json, write_text
 from sentiment.core.tables import groups_of, read_table
@@ -110,6 +112,9 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    check_files(paths.SPLIT, "split", ["test.parquet", "challenge.parquet", CLASSES_FILE])
+    for folder, stage in ((paths.CLASSIFIER, "train"), (paths.TRAIN_REPORT, "train"), (REFERENCE_REPORT, "reference")):
+        check_files(folder, stage)
     test, challenge = (read_table(paths.SPLIT / f"{name}.parquet") for name in ("test", "challenge"))
     class_names = read_class_names(paths.SPLIT, "split")
     reference = read_reference(REFERENCE_REPORT)

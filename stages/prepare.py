@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from sentiment.core import paths
+from sentiment.core.checksums import write_checksums
 from sentiment.core.class_names import write_class_names
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import TableWriter
@@ -151,6 +152,7 @@ def main() -> None:
     with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)
+        write_checksums(folder)
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)

@@ -14,6 +14,8 @@ import pyarrow as pa
 from sklearn.pipeline import Pipeline
 
 from sentiment.core import paths
+from sentiment.core.checksums import check_files, write_checksums
+from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import groups_of, labels_of, read_table
@@ -69,6 +71,7 @@ def count_words(tables: dict[str, pa.Table], class_names: list[str], counted: st
 def main() -> None:
     """Run the stage."""
     load_parameters(paths.PARAMS)  # a mistake anywhere in it ends every stage before it works
+    check_files(paths.SPLIT, "split", ["train.parquet", "test.parquet", "challenge.parquet", CLASSES_FILE])
     tables = {name: read_table(paths.SPLIT / f"{name}.parquet") for name in TABLES}
     class_names = read_class_names(paths.SPLIT, "split")
     counted = what_to_count(tables["train"].column("text").to_pylist())
@@ -79,6 +82,7 @@ def main() -> None:
         write_reference(folder, reference)
         for name in TABLES:
             write_answers(folder / f"{name}.parquet", tables[name], answers[name])
+        write_checksums(folder)
     write_json(REFERENCE_METRICS, {"tfidf_accuracy": reference.accuracy, "tfidf_challenge_accuracy": reference.challenge_accuracy})
     if reference.accuracy is None:
         say(f"reference: not available: {reference.unavailable}")

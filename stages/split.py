@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sentiment.core import paths
+from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import read_class_names, write_class_names
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import SPLITS, count_table, iterate_table
@@ -119,6 +120,7 @@ def prove(folder: Path, keys: dict[str, Keys], class_names: list[str], near_dupl
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    check_files(paths.PREPARED, "prepare")
     files = [paths.PREPARED / f"{split}.parquet" for split in (WHOLE, *SPLITS)]
     prepared = {path.stem: read_part(path) for path in files if path.exists()}
     if not prepared:
@@ -134,6 +136,7 @@ def main() -> None:
         keys = read_keys(folder, threshold is not None, workers)
         report = prove(folder, keys, class_names, threshold)
         challenge = split_challenge(paths.PREPARED / TABLE, keys["train"], folder / TABLE)
+        write_checksums(folder)
         report["challenge"] = {"rows": challenge.kept, "in_train": challenge.read - challenge.kept}
     write_json(SPLIT_METRICS, report)
     say("split: " + ", ".join(f"{len(part.rows)} {name}" for name, part in parts.items()) + "; no text and no group in two of them")

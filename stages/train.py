@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 from sentiment.core import paths
+from sentiment.core.checksums import check_files, write_checksums
+from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json, write_text, write_tsv
 from sentiment.core.tables import labels_of, read_table
 from sentiment.model import processes
-from sentiment.model.classifiers import Trial, load_classifier, try_encoder
+from sentiment.model.classification import Trial, load_classifier, try_encoder
 from sentiment.model.encoders import Encoder, find_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
@@ -76,6 +78,7 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: s
         tokenizer.save_pretrained(partial)
         write_text_settings(partial, settings)
         write_text(partial / "README.md", card)
+        write_checksums(partial)
 
 
 def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], folder: Path) -> None:
@@ -94,6 +97,7 @@ def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], fol
         )
         write_json(partial / paths.ENCODER_RECORD, encoder)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
+        write_checksums(partial)
 
 
 def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
@@ -125,6 +129,7 @@ def main() -> None:
     runtime = start_runtime(settings.precision)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
+    check_files(paths.SPLIT, "split", ["train.parquet", "validation.parquet", CLASSES_FILE])
     class_names = read_class_names(paths.SPLIT, "split")
     trial = try_out(encoder, tokenizer, class_names, settings, runtime)
     if not trial.bf16:

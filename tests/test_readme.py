@@ -18,7 +18,13 @@ def test_the_parameter_table_is_the_schemas() -> None:
 
 
 def test_its_links_and_pictures_lead_somewhere() -> None:
-    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), ROOT / "data/README.md"]:
+    for page in [
+        ROOT / "README.md",
+        ROOT / "README.zh-CN.md",
+        ROOT / "CONTRIBUTING.md",
+        *sorted((ROOT / "docs").glob("*.md")),
+        ROOT / "data/README.md",
+    ]:
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
@@ -37,3 +43,18 @@ def test_every_parameter_it_sets_is_there() -> None:
 def test_make_help_lists_every_target() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {"run", "test", "lint", "show", "watch", "clean"} <= {line.split()[1] for line in listed.splitlines() if line.strip()}
+
+
+def test_what_contributing_asks_to_edit_is_there_and_is_little() -> None:
+    page = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    rows = [row for row in page.split("| to add | edit |")[1].split("\n\n")[0].splitlines()[2:] if row]
+    assert len(rows) == 10
+    for row in rows:
+        cells = row.split("|")[2]
+        files = [name for name in re.findall(r"`([^` ]+)`", cells) if "NAME" not in name]
+        folder = ""
+        for name in files:
+            folder = name.rpartition("/")[0] if "/" in name else folder
+            found = (ROOT / name).exists() or (ROOT / folder / name).exists() or name in {"parameters.py", "paths.py"}
+            assert found, name
+        assert len(re.split(r"[,;]| or ", cells.split("(")[0])) <= 4, row

@@ -1,5 +1,6 @@
 """What may be concluded from a difference and its interval, and what it would take to conclude more."""
 
+from bisect import bisect_left
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -102,7 +103,9 @@ def needed(result: Estimate, effect: float, alpha: float, examples: int) -> Need
         variance = Variance(result.variance.examples / times, interaction / times, beyond + min(seed_variance, interaction) / times)
         return detectable(variance, Degrees(result.degrees.examples * times, result.degrees.seeds), alpha)
 
-    seeds = next((count for count in range(max(2, result.seeds), _MOST_SEEDS + 1) if with_seeds(count) <= effect), None)
+    counts = range(max(2, result.seeds), _MOST_SEEDS + 1)
+    fewest = bisect_left(counts, True, key=lambda count: with_seeds(count) <= effect)  # each seed makes the interval narrower
+    seeds = counts[fewest] if fewest < len(counts) else None
     times: float | None = None
     if not lone and with_examples(1e6) <= effect:
         low, high = 0.0, 6.0  # of log10

@@ -1,22 +1,24 @@
 """The short table of experiments: what changed in each, and how it ended."""
 
 import json
-import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 
+from sentiment.cli.attribution import Origin, differing, flatten_sections, is_recorded, origin_at, origin_here
 from sentiment.core import paths
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
-from sentiment.terminal.errors import UserError, error_line
 from sentiment.tracking.run_names import experiment_name
 from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.commands import run_dvc, run_git
+from sentiment.use.experiment_refs import references
 
 _FINISHED = "Success"
+_WORKSPACE = "workspace"
 _WIDTH = 110  # where the output is no terminal
 
 
@@ -29,18 +31,46 @@ class TableRow:
     name : str
         DVC's name of the experiment; ``workspace`` or the branch for the two first rows.
     changed : str
-        The name `sentiment.tracking.run_names` gives it: the baseline plus what changed.
+        The name `sentiment.tracking.run_names` gives to what made the results: the baseline plus what
+        changed. Without results, to what params.yaml asks for.
     state : str
         Success, or what DVC says it is (Queued, Running, Failed).
     metrics : mapping
         The figures of reports/train.json and reports/eval.json; empty unless it succeeded (DVC gives
         a failed or queued experiment the baseline's).
+    note : str
+        Why the row is not what params.yaml asks for; empty where it is.
     """
 
     name: str
     changed: str
     state: str
     metrics: Mapping[str, Any]
+    note: str = ""
+
+
+def overview(everything: bool, recorded: bool) -> str:
+    """Return what `make show` prints: the table, what to know about its rows, and where to look.
+
+    Parameters
+    ----------
+    everything : bool
+        Show the experiments of all commits, not of HEAD alone.
+    recorded : bool
+        SwanLab has a run of this training on this machine.
+    """
+    rows = read_experiments(everything)
+    parts = [render_table(rows)]
+    notes = [f"{row.name}: {row.note}" for row in rows if row.note]
+    if not everything and (hidden := count_elsewhere()):
+        notes.append(f"{hidden} experiment{'s' if hidden > 1 else ''} on earlier commits: python -m sentiment show --all")
+    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else []), where_to_look(recorded)])
+
+
+def count_elsewhere() -> int:
+    """Count the finished experiments that depart from another commit than HEAD."""
+    head = run_git("rev-parse", "HEAD").strip()
+    return sum(reference.baseline != head for reference in references())
 
 
 def read_experiments(everything: bool = False) -> list[TableRow]:
@@ -56,30 +86,40 @@ def read_experiments(everything: bool = False) -> list[TableRow]:
     UserError
         Where DVC cannot tell.
     """
-    command = [sys.executable, "-m", "dvc", "exp", "show", "--json", *(["--all-commits"] if everything else [])]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        raise UserError(f"`dvc exp show` failed: {error_line(done.stderr)}")
-    return parse_experiments(json.loads(done.stdout))
+    return parse_experiments(json.loads(run_dvc("exp", "show", "--json", *(["--all-commits"] if everything else []))), _origin_of)
 
 
-def parse_experiments(shown: list[dict[str, Any]]) -> list[TableRow]:
-    """Turn the output of ``dvc exp show --json`` into rows, in DVC's order."""
+def _origin_of(revision: str) -> Origin:
+    return origin_here() if revision == _WORKSPACE else origin_at(revision)
+
+
+def parse_experiments(shown: list[dict[str, Any]], origin_of: Callable[[str], Origin]) -> list[TableRow]:
+    """Turn the output of ``dvc exp show --json`` into rows, in DVC's order.
+
+    Parameters
+    ----------
+    shown : list of dict
+        What DVC printed.
+    origin_of : callable
+        Returns what made the results of a revision, or of ``workspace``.
+    """
     rows: list[TableRow] = []
-    baseline = next((entry["data"] for entry in shown if entry["rev"] != "workspace" and entry["data"]), None)
+    baseline = next((entry["data"] for entry in shown if entry["rev"] != _WORKSPACE and entry["data"]), None)
     base = _parameters(baseline)
     for entry in shown:
         if entry["data"]:
-            name = entry["rev"] if entry["rev"] == "workspace" else entry["name"] or entry["rev"][:7]
-            rows.append(_row(name, entry["data"], base, _FINISHED))
+            name = entry["rev"] if entry["rev"] == _WORKSPACE else entry["name"] or entry["rev"][:7]
+            rows.append(_row(name, entry["data"], base, _FINISHED, origin_of(entry["rev"])))
         for experiment in entry["experiments"] or []:
             executor = experiment["executor"] or {}
             state = str(executor.get("state") or _FINISHED).capitalize()
             for revision in (experiment["revs"] or [])[:1]:
                 name = experiment["name"] or revision["rev"][:7]
-                failed = revision["data"] is None
-                rows.append(_row(name, revision["data"] or {}, base, "Failed" if failed else state))
-    if len(rows) > 1 and rows[0].name == "workspace" and (rows[0].changed, rows[0].metrics) == (rows[1].changed, rows[1].metrics):
+                if revision["data"] is None or state != _FINISHED:
+                    rows.append(_row(name, revision["data"] or {}, base, "Failed" if revision["data"] is None else state, None))
+                else:
+                    rows.append(_refuse_unrun(_row(name, revision["data"], base, _FINISHED, origin_of(revision["rev"]))))
+    if len(rows) > 1 and rows[0].name == _WORKSPACE and not rows[0].note and (rows[0].changed, rows[0].metrics) == (rows[1].changed, rows[1].metrics):
         rows.pop(0)  # nothing has changed since the last commit
     return rows
 
@@ -139,25 +179,41 @@ def where_to_look(recorded: bool) -> str:
     return "\n".join(lines)
 
 
-def _row(name: str, data: Mapping[str, Any], base: Mapping[str, Any], state: str) -> TableRow:
-    parameters = _parameters(data)
-    changed = experiment_name(parameters, base) if parameters and base else ""
+def _row(name: str, data: Mapping[str, Any], base: Mapping[str, Any], state: str, origin: Origin | None) -> TableRow:
+    asked = _parameters(data)
+    asked_name = experiment_name(asked, base) if asked and base else ""
+    metrics = _metrics(data, origin if name == _WORKSPACE else None) if state == _FINISHED else {}
+    if not metrics or origin is None or not origin.parameters:
+        return TableRow(name, asked_name, state, metrics)
+    made_name = experiment_name({**asked, **{key: value for key, value in origin.parameters.items() if key in asked}}, base)
+    note = ""
+    if differing(asked, origin):
+        note = f"the results are of {made_name}, params.yaml asks for {asked_name}: `dvc repro` makes its results"
+    elif origin.broken:
+        note = "a run ended early, the results are of more than one: `dvc repro` completes it"
+    return TableRow(name, made_name, state, metrics, note)
+
+
+def _refuse_unrun(row: TableRow) -> TableRow:
+    """Show no figures of an experiment that was saved and not run: they would be another one's."""
+    if not row.note:
+        return row
+    return TableRow(row.name, row.changed, "Never run", {}, f"never run as it is (its dvc.lock is another run's): {row.note.split(':')[0]}")
+
+
+def _metrics(data: Mapping[str, Any], here: Origin | None) -> dict[str, Any]:
+    """Merge the figures of both files; of the workspace's only those files that dvc.lock records."""
     metrics: dict[str, Any] = {}
     for path in (TRAIN_METRICS, EVAL_METRICS):
         content = (data.get("metrics") or {}).get(path.as_posix()) or {}
-        metrics.update({key: value for key, value in (content.get("data") or {}).items() if key != "loss"})
-    return TableRow(name, changed, state, metrics if state == _FINISHED else {})
+        if here is None or is_recorded(here, path):
+            metrics.update({key: value for key, value in (content.get("data") or {}).items() if key != "loss"})
+    return metrics
 
 
 def _parameters(data: Mapping[str, Any] | None) -> dict[str, Any]:
     content = ((data or {}).get("params") or {}).get(paths.PARAMS.as_posix()) or {}
-    flat: dict[str, Any] = {}
-    for section, values in (content.get("data") or {}).items():
-        if isinstance(values, dict):
-            flat.update({f"{section}.{key}": value for key, value in values.items()})
-        else:
-            flat[section] = values
-    return flat
+    return flatten_sections(content.get("data") or {})
 
 
 def _number(value: Any, form: str = ".3f") -> str:

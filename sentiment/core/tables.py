@@ -1,6 +1,7 @@
 """The tables the stages hand to each other: parquet files with the columns id, text, label, group and others."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
@@ -9,6 +10,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
+
+from sentiment.terminal.errors import UserError
 
 CORE_COLUMNS = ("id", "text", "label", "group")
 SPLITS = ("train", "validation", "test")
@@ -67,21 +70,34 @@ class TableWriter:
         self._rows = self._bytes = 0
 
 
+@contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise UserError(f"{path}: cannot be read as a table ({reason}): `dvc repro` makes it anew") from None
+
+
 def iterate_table(path: Path, columns: list[str] | None = None) -> Iterator[pa.Table]:
     """Yield the rows of a parquet file that a stage wrote, in order, in tables of at most 8192."""
-    with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
+    with _readable(path), pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
         for batch in file.iter_batches(batch_size=_READ_ROWS, columns=columns):
             yield pa.Table.from_batches([batch])
 
 
 def count_table(path: Path) -> int:
     """Return the number of a parquet file's rows."""
-    return int(pq.read_metadata(path).num_rows)
+    with _readable(path):
+        return int(pq.read_metadata(path).num_rows)
 
 
 def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
     """Read a parquet file that a stage wrote."""
-    return pq.read_table(path, columns=columns)
+    with _readable(path):
+        return pq.read_table(path, columns=columns)
 
 
 def labels_of(table: pa.Table) -> npt.NDArray[np.int64]:

@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment.core.tables import labels_of
-from sentiment.model.classifiers import load_trained
+from sentiment.model.classification import load_trained
 from sentiment.model.prediction import Predictions, predict
 from sentiment.model.runtime import Runtime
 from sentiment.model.text_settings import TextSettings

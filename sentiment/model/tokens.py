@@ -1,6 +1,6 @@
 """From texts to token ids: tokenised once, cut to length, padded batch by batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,8 @@ import torch
 from sentiment.model.token_cache import kept_bodies
 
 _CHUNK = 2048
+_CHUNK_CHARACTERS = 1_000_000
+_PIECE_CHARACTERS = 500_000  # far more than any review has
 # oneDNN compiles and keeps kernels for each new shape, some 6 MB a length: fewer lengths save memory and time.
 LENGTH_STEP = 8
 _HEAD_SHARE = 0.25  # Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?": 128 of 510
@@ -120,17 +122,51 @@ def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: L
 
 
 def _encode(tokenizer: Any, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
-    bodies: list[npt.NDArray[np.int32]] = []
-    for start in range(0, len(texts), _CHUNK):
+    # The tokenizer holds some 250 bytes for each character of a call: very long texts go through it in pieces.
+    parts: list[list[npt.NDArray[np.int32]]] = [[] for _ in texts]
+    for batch in _batches(texts):
         chunk = tokenizer(
-            list(texts[start : start + _CHUNK]),
+            [piece for _, piece in batch],
             add_special_tokens=False,
             return_attention_mask=False,
             return_token_type_ids=False,
             verbose=False,
         )["input_ids"]
-        bodies.extend(np.asarray(body, dtype=np.int32) for body in chunk)
-    return bodies
+        for (row, _), body in zip(batch, chunk, strict=True):
+            parts[row].append(np.asarray(body, dtype=np.int32))
+    return [part[0] if len(part) == 1 else np.concatenate(part) for part in parts]
+
+
+def _batches(texts: Sequence[str]) -> Iterator[list[tuple[int, str]]]:
+    batch: list[tuple[int, str]] = []
+    characters = 0
+    for row, text in enumerate(texts):
+        for piece in _pieces(text):
+            if batch and (len(batch) == _CHUNK or characters + len(piece) > _CHUNK_CHARACTERS):
+                yield batch
+                batch, characters = [], 0
+            batch.append((row, piece))
+            characters += len(piece)
+    if batch:
+        yield batch
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a very long text before single spaces, where the tokens of the pieces are those of the whole; any other is one piece."""
+    start = 0
+    while len(text) - start > _PIECE_CHARACTERS:
+        end = _last_gap(text, start + 1, start + _PIECE_CHARACTERS)
+        yield text[start:end]
+        start = end
+    yield text[start:]
+
+
+def _last_gap(text: str, first: int, last: int) -> int:
+    """Return the last position from `first` to `last` that holds a space between two other signs; `last` where there is none."""
+    position = text.rfind(" ", first, last + 1)
+    while position > 0 and (text[position - 1].isspace() or text[position + 1 : position + 2].isspace()):
+        position = text.rfind(" ", first, position)
+    return position if position > 0 else last
 
 
 def _special_tokens(tokenizer: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:

@@ -52,6 +52,44 @@ def parse_parameters(text: str, name: str) -> Parameters:
     return check_parameters(parse_yaml(text, name), name)
 
 
+def parse_other_parameters(text: str, name: str, current: Parameters) -> dict[str, Any]:
+    """Read a params.yaml of another time, whose keys need not be those of today.
+
+    Parameters
+    ----------
+    text : str
+        The file's text.
+    name : str
+        What errors call it.
+    current : Parameters
+        Today's: what a key that it lacks does not contradict.
+
+    Returns
+    -------
+    dict of str to value
+        By dotted name, in today's order: the parameters that both have.
+
+    Raises
+    ------
+    UserError
+        Where it is not YAML, or a value is not allowed.
+    """
+    content = parse_yaml(text, name)
+    there = content if isinstance(content, dict) else {}
+    merged: dict[str, Any] = {}
+    both: set[str] = set()
+    for section, now in current.model_dump().items():
+        if not isinstance(now, dict):
+            merged[section] = there.get(section, now)
+            both |= {section} & set(there)
+            continue
+        before = there.get(section)
+        known = {key: value for key, value in before.items() if key in now} if isinstance(before, dict) else {}
+        merged[section] = {**now, **known}
+        both |= {f"{section}.{key}" for key in known}
+    return {key: value for key, value in flatten(check_parameters(merged, name)).items() if key in both}
+
+
 def check_parameters(content: object, name: str) -> Parameters:
     """Check what was parsed from a params.yaml; `name` is what errors call it."""
     if not isinstance(content, dict):

@@ -63,7 +63,7 @@ def run_main(main: Callable[[], None]) -> None:
     except Interrupted as error:
         _end(f"stopped: {error}", status=130, all_say_it=True)
     except KeyboardInterrupt:
-        _end("stopped: nothing was written", status=130)
+        _end("stopped by the user", status=130)  # what it had written by then, only the stage knows
 
 
 def _end(line: str, status: int, all_say_it: bool = False) -> None:

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
 
-from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.settings.schema import Parameters, flatten, parse_other_parameters
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import say
 
 BASELINE = "baseline"
 BASELINE_REVISION_VARIABLE = "DVC_EXP_BASELINE_REV"
@@ -74,18 +75,19 @@ def long_form(parameters: Mapping[str, Any]) -> str:
     return f"{encoder}@{_source_name(str(parameters['prepare.source']))}-{main}"
 
 
-def baseline_parameters(current: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+def baseline_parameters(current: Parameters) -> tuple[dict[str, Any], str]:
     """Read the baseline's parameters from git.
 
     Parameters
     ----------
-    current : mapping
+    current : Parameters
         What to fall back on where git has no params.yaml (the name is then ``baseline``).
 
     Returns
     -------
     parameters : dict
-        Flat, those of params.yaml at ``DVC_EXP_BASELINE_REV``, else at HEAD.
+        Flat, those of params.yaml at ``DVC_EXP_BASELINE_REV``, else at HEAD, that today's schema has
+        too; empty where that file cannot be read, which is said in one line.
     revision : str
         The commit, empty where there is none.
     """
@@ -93,9 +95,13 @@ def baseline_parameters(current: Mapping[str, Any]) -> tuple[dict[str, Any], str
     try:
         text = _git("show", f"{revision}:./params.yaml")
         commit = _git("rev-parse", revision).strip()
-        return flatten(parse_parameters(text, f"params.yaml at {revision}")), commit
-    except (OSError, subprocess.CalledProcessError, UserError):
-        return dict(current), ""
+    except (OSError, subprocess.CalledProcessError):
+        return flatten(current), ""
+    try:
+        return parse_other_parameters(text, f"params.yaml at {revision[:7]}", current), commit
+    except UserError as error:
+        say(f"the run is named by all of its parameters, not by what differs from the baseline: {error}")
+        return {}, commit
 
 
 def _git(*arguments: str) -> str:

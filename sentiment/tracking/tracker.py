@@ -3,8 +3,10 @@
 import math
 import os
 import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,8 +64,9 @@ def describe_run(parameters: Parameters, key: str, class_names: list[str]) -> Ru
         The classes, also where the parameters leave it to the data to tell them.
     """
     flat = flatten(parameters)
-    baseline, revision = baseline_parameters(flat)
-    name = run_name(os.environ.get("DVC_EXP_NAME", ""), experiment_name(flat, baseline))
+    baseline, revision = baseline_parameters(parameters)
+    derived = experiment_name(flat, baseline) if baseline else long_form(flat)
+    name = run_name(os.environ.get("DVC_EXP_NAME", ""), derived)
     tags = [Path(parameters.prepare.source).stem, parameters.train.model.split("/")[-1].removeprefix("package:")]
     config = {**flat, "dataset": parameters.prepare.source, "class_names": class_names, "baseline_revision": revision}
     return RunInfo(name, long_form(flat), tags, config, key)
@@ -181,7 +184,8 @@ def watch(host: str, port: int) -> None:
     folder = log_folder()
     if not any(folder.glob("run-*")):
         raise UserError(f"{folder} holds no runs yet: `make run` or `dvc exp run` writes the first")
-    subprocess.run(["swanlab", "watch", str(folder), "--host", host, "--port", str(port)], check=False)
+    with suppress(KeyboardInterrupt):  # the usual way to end it
+        subprocess.run([sys.executable, "-m", "swanlab", "watch", str(folder), "--host", host, "--port", str(port)], check=False)
 
 
 def log_folder() -> Path:

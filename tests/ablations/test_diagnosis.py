@@ -11,6 +11,7 @@ from ablations.compare.advice import advise, speaks_of, starting_arms
 from ablations.compare.experiments import Experiment, TrainingCurves
 from ablations.compare.overfitting import Fit, judge_overfitting
 from ablations.compare.stability import Course, judge_stability, roughness
+from ablations.compare.verdict import Needed, Verdict
 from ablations.report.findings import analyse
 from sentiment.settings.schema import flatten
 from tests.ablations import synthetic
@@ -138,6 +139,12 @@ def findings(accuracies: dict[str, float], shapes: dict[str, dict[str, Any]], le
     return analyse([one for one in made if leave_out not in one.name], [], synthetic.plan(), synthetic.baseline())
 
 
+@pytest.fixture(scope="module")
+def nothing_amiss() -> Any:
+    """Findings on arms that are equally good and well trained."""
+    return findings({}, {})
+
+
 def titles(found: Any) -> list[str]:
     return [advice.title for advice in found.advice]
 
@@ -180,14 +187,48 @@ def test_divergence_asks_for_warm_up() -> None:
     assert "Warm-up for baseline_lr5e-5_bs32" in titles(found)
 
 
-def test_few_seeds_ask_for_more() -> None:
-    made = synthetic.family({"baseline_bs32": 0.872}, seed_spread=0.004)
+@pytest.mark.parametrize(
+    ("verdict", "seeds", "asked"),
+    [
+        (Verdict.UNDECIDED, 5, [45, 46]),
+        (Verdict.UNDECIDED, 8, [45, 46, 47, 48, 49]),
+        (Verdict.UNDECIDED, 9, None),  # six more trainings an arm are no small thing to ask for
+        (Verdict.UNDECIDED, 3, None),  # no more than there are
+        (Verdict.UNDECIDED, None, None),
+        (Verdict.EQUAL, 5, None),
+    ],
+)
+def test_a_few_seeds_that_would_decide_are_asked_for(verdict: Verdict, seeds: int | None, asked: list[int] | None, nothing_amiss: Any) -> None:
+    found = nothing_amiss
+    one = dataclasses.replace(found.comparisons[1], verdict=verdict, needed=Needed(0.012, seeds, None))
+    assert (one.against, one.arm, one.seeds) == ("baseline_bs32", "baseline_lr5e-5_bs32", [42, 43, 44])
+    advice = advise(found.family, found.diagnoses, [one], flatten(synthetic.baseline()), synthetic.plan())
+    if asked is None:
+        assert advice == []
+        return
+    (more,) = advice
+    assert more.title == "More seeds for baseline_lr5e-5_bs32 against baseline_bs32"
+    assert f"about {seeds} would tell a difference of 1.2 points" in more.reason
+    assert more.commands == [
+        f"dvc exp run --temp -n {name}_seed{seed} -S seed={seed} {options}"
+        for name, options in (
+            ("baseline_bs32", "-S train.batch_size=32"),
+            ("baseline_lr5e-5_bs32", "-S train.lr=5e-05 -S train.batch_size=32"),
+        )
+        for seed in asked
+    ]
+
+
+def test_seeds_are_asked_for_by_what_was_measured() -> None:
+    # A difference of one point: three seeds leave it open, a few more would not; a smaller one would need many.
+    made = synthetic.family({"baseline_bs32": 0.87}, seed_spread=0.006, examples=4000, groups=None, seed=1)
     found = analyse(made, [], synthetic.plan(), synthetic.baseline())
-    asked = [advice for advice in found.advice if advice.title.startswith("More seeds")]
-    undecided = [one for one in found.comparisons if one.needed and one.needed.seeds and 3 < one.needed.seeds <= 8]
-    assert len(asked) == len(undecided)
-    for advice in asked:
-        assert all("seed=45" in line or "seed=4" in line for line in advice.commands)
+    needs = {f"More seeds for {one.arm} against {one.against}": one.needed.seeds for one in found.comparisons if one.needed and one.needed.seeds}
+    few = {title: seeds for title, seeds in needs.items() if seeds <= 8}
+    assert few
+    assert few != needs
+    asked = {advice.title: len(advice.commands) for advice in found.advice if advice.title.startswith("More seeds")}
+    assert asked == {title: 2 * (seeds - 3) for title, seeds in few.items()}
 
 
 def test_what_a_change_speaks_of() -> None:
@@ -201,6 +242,8 @@ def test_what_a_change_speaks_of() -> None:
     assert speaks_of(keep, {"train.keep": ("best", "last")}, same_direction=False)
 
 
-def test_advice_of_nothing() -> None:
-    found = findings({}, {})
-    assert advise(found.family, found.diagnoses, [], flatten(synthetic.baseline()), synthetic.plan()) is not None
+def test_where_nothing_is_amiss_nothing_is_advised(nothing_amiss: Any) -> None:
+    found = nothing_amiss
+    assert {one.verdict for one in found.comparisons} == {Verdict.EQUAL}
+    assert found.advice == []
+    assert advise(found.family, found.diagnoses, [], flatten(synthetic.baseline()), synthetic.plan()) == []

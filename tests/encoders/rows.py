@@ -14,7 +14,7 @@ import yaml
 from transformers import TrainerCallback, pipeline
 
 from sentiment.evaluation.classifier import Classifier
-from sentiment.model.classifiers import load_classifier, try_encoder
+from sentiment.model.classification import load_classifier, try_encoder
 from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime

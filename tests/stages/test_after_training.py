@@ -2,11 +2,17 @@
 
 import json
 import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
+from sentiment.evaluation.reference_files import read_reference
+from sentiment.terminal.errors import UserError
 from tests.models import tiny_bert
 from tests.stages.workspace import Workspace, lines
+
+Damage = Callable[[str, bytes], None]
 
 # No word of two letters in it: the simpler method has nothing to count, the classifier can be trained all the same.
 LETTERS = random.Random(0)
@@ -32,3 +38,52 @@ def test_where_no_word_can_be_counted_the_reference_says_why(finished: Workspace
     report = (finished.root / "reports/eval/report.md").read_text(encoding="utf-8")
     assert "not available for comparison: no word of two or more letters or digits occurs in the training texts." in report
     assert json.loads((finished.root / "reports/eval.json").read_text())["accuracy"] >= 0
+
+
+@pytest.fixture
+def damaged(finished: Workspace) -> Iterator[Damage]:
+    """Give other content to files of the workspace; they are whole again after the test."""
+    whole: dict[Path, bytes] = {}
+
+    def damage(name: str, content: bytes) -> None:
+        path = finished.root / name
+        whole.setdefault(path, path.read_bytes())
+        path.write_bytes(content)
+
+    yield damage
+    for path, content in whole.items():
+        path.write_bytes(content)
+
+
+def flipped(content: bytes, position: int = -1000) -> bytes:
+    position %= len(content)
+    return content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("stage", "name", "written_by"),
+    [
+        ("reference", "data/split/test.parquet", "split"),
+        ("train", "data/split/train.parquet", "split"),
+        ("eval", "models/classifier/model.safetensors", "train"),
+        ("eval", "reports/reference/summary.json", "reference"),
+    ],
+)
+def test_one_flipped_bit_is_never_accepted(finished: Workspace, damaged: Damage, stage: str, name: str, written_by: str) -> None:
+    damaged(name, flipped((finished.root / name).read_bytes()))
+    finished.refused(stage, f"{name} is not what the stage {written_by} wrote", f"python -m stages.{written_by}")
+
+
+def test_half_a_classifier_without_checksums_is_refused_in_one_line(finished: Workspace, damaged: Damage) -> None:
+    damaged("models/classifier/checksums.json", b"{}")
+    content = (finished.root / "models/classifier/model.safetensors").read_bytes()
+    damaged("models/classifier/model.safetensors", content[: len(content) // 2])
+    finished.refused("eval", "models/classifier: the model cannot be loaded", "dvc repro train")
+
+
+def test_a_reference_of_another_form_is_refused_in_one_line(finished: Workspace, damaged: Damage) -> None:
+    folder = finished.root / "reports/reference"
+    for summary in (b"[]", b"{}", b'{"accuracy": "high", "challenge_accuracy": null}', b'{"accuracy": null, "challenge_accuracy": null}'):
+        damaged("reports/reference/summary.json", summary)
+        with pytest.raises(UserError, match="missing or broken: run the stage reference first"):
+            read_reference(folder)

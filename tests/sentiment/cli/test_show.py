@@ -1,8 +1,17 @@
 """The short table of experiments."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
-from sentiment.cli.show import parse_experiments, render_table
+import pytest
+
+from sentiment.cli import show
+from sentiment.cli.attribution import Origin, parse_origin
+from sentiment.cli.show import TableRow, render_table
+from tests.imports import ROOT
 
 PARAMETERS = {"seed": 42, "prepare": {"source": "data/reviews.jsonl"}, "train": {"lr": 2e-5, "batch_size": 8}}
 METRICS = {
@@ -24,6 +33,16 @@ def data(parameters: dict[str, Any]) -> dict[str, Any]:
 def experiment(name: str, state: str | None, parameters: dict[str, Any] | None) -> dict[str, Any]:
     revision = {"rev": "a" * 40, "name": name, "data": data(parameters) if parameters else None}
     return {"name": name, "executor": {"state": state} if state else None, "revs": [revision]}
+
+
+@pytest.fixture(autouse=True)
+def _files_as_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(show, "is_recorded", lambda origin, path: True)
+
+
+def parse_experiments(shown: list[dict[str, Any]]) -> list[TableRow]:
+    """Where every dvc.lock agrees with its params.yaml."""
+    return show.parse_experiments(shown, lambda revision: Origin({}, {}, broken=False))
 
 
 OTHER = {**PARAMETERS, "train": {"lr": 5e-5, "batch_size": 32}}
@@ -62,3 +81,75 @@ def test_the_table_shows_interval_and_missing_values() -> None:
     assert "90.0%" in text and "85.0–95.0" in text
     assert text.splitlines()[-1].split()[-1] == "-"
     assert all(len(line) <= 110 for line in text.splitlines())
+
+
+LOCK = """
+stages:
+  split:
+    params: {params.yaml: {prepare.source: data/reviews.jsonl}}
+    outs: [{path: data/split, md5: aaa.dir}]
+  train:
+    params: {params.yaml: {seed: 42, train: {lr: 5e-05, batch_size: 32}}}
+    deps: [{path: data/split, md5: aaa.dir}]
+"""
+
+
+def test_results_of_several_runs_are_recognised() -> None:
+    assert not parse_origin(LOCK).broken
+    assert parse_origin(LOCK).parameters == {"prepare.source": "data/reviews.jsonl", "seed": 42, "train.lr": 5e-5, "train.batch_size": 32}
+    assert parse_origin(LOCK.replace("[{path: data/split, md5: aaa.dir}]\n  train", "[{path: data/split, md5: bbb.dir}]\n  train")).broken
+    assert parse_origin("<<<<<<< ours\n").parameters == {}
+
+
+def test_an_experiment_that_was_saved_and_not_run_shows_no_figures() -> None:
+    shown = [entry("b" * 40, "main", PARAMETERS, [experiment("saved", None, OTHER)])]
+    origins = {"a" * 40: parse_origin(LOCK.replace("lr: 5e-05, batch_size: 32", "lr: 2e-05, batch_size: 8")), "b" * 40: parse_origin("")}
+    row = show.parse_experiments(shown, origins.__getitem__)[1]
+    assert (row.changed, row.metrics) == ("baseline", {})
+    assert "the results are of baseline, params.yaml asks for baseline_lr5e-5_bs32" in row.note
+
+
+TRAINING = """
+stages:
+  train:
+    cmd: >-
+      python -c "import json, pathlib, yaml; lr = yaml.safe_load(open('params.yaml'))['train']['lr']; assert lr > 0;
+      pathlib.Path('reports').mkdir(exist_ok=True); json.dump({'train_loss': lr}, open('reports/train.json', 'w'))"
+    params: [seed, train]
+    metrics: [{reports/train.json: {cache: false}}]
+  eval:
+    cmd: >-
+      python -c "import json; loss = json.load(open('reports/train.json'))['train_loss'];
+      json.dump({'accuracy': loss, 'accuracy_low': 0, 'accuracy_high': 1}, open('reports/eval.json', 'w'))"
+    deps: [reports/train.json]
+    metrics: [{reports/eval.json: {cache: false}}]
+"""
+
+
+def test_a_row_is_named_by_what_made_its_results(tmp_path: Path) -> None:
+    def run(*command: str, check: bool = True) -> str:
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_"))}
+        identity = {f"GIT_{role}_{what}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        return subprocess.run(
+            command, cwd=tmp_path, env={**environment, **identity, "PATH": path, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=check
+        ).stdout
+
+    def rows() -> dict[str, list[str]]:
+        lines = run("python", "-m", "sentiment", "show").splitlines()
+        return {cells[0]: cells[1:] for line in lines if len(cells := line.split()) > 1}
+
+    (tmp_path / "dvc.yaml").write_text(TRAINING)
+    (tmp_path / "params.yaml").write_text("seed: 1\ntrain:\n  lr: 0.25\n")
+    for command in ("git init -q -b main", "dvc init -q", "dvc repro -q", "git add -A", "git commit -q -m start", "dvc exp run -q -S train.lr=0.5"):
+        run(*command.split())
+    assert rows()["workspace"][:2] == ["baseline_lr0.5", "0.500"]
+    run("git", "checkout", "-q", "params.yaml")
+    assert rows()["workspace"][:2] == ["baseline_lr0.5", "0.500"]
+    assert " ".join(rows()["workspace:"]).startswith("the results are of baseline_lr0.5, params.yaml asks for baseline: `dvc repro`")
+    run("git", "checkout", "-q", ".")
+    run("dvc", "exp", "run", "-q", "-S", "train.lr=-1", check=False)
+    assert rows()["workspace"][:5] == ["baseline", "-", "-", "-", "25.0%"]  # what is left is the baseline's
+    run("git", "checkout", "-q", ".")
+    run("git", "commit", "-q", "--allow-empty", "-m", "next")
+    assert "1 experiment on earlier commits: python -m sentiment show --all" in run("python", "-m", "sentiment", "show")

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from sentiment.model import encoders
-from sentiment.model.classifiers import load_classifier
+from sentiment.model.classification import load_classifier
 from sentiment.model.encoders import find_encoder, folder_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.terminal.errors import UserError
@@ -171,7 +171,7 @@ def test_a_new_head_follows_the_seed_and_the_encoder_does_not(tmp_path: Path) ->
 
 LOAD = """
 from sentiment.model.encoders import find_encoder
-from sentiment.model.classifiers import load_classifier
+from sentiment.model.classification import load_classifier
 from sentiment.model.loading import load_tokenizer
 from sentiment.terminal.errors import run_main
 def main():

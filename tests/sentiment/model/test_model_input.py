@@ -3,13 +3,17 @@
 import itertools
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
-from sentiment.model.classifiers import load_classifier
+from sentiment.model import tokens
+from sentiment.model.classification import load_classifier
 from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.prediction import predict
@@ -49,6 +53,41 @@ def test_lengths_before_and_after_cutting(tokenizer: Any, truncation: str) -> No
     texts = tokenize(tokenizer, TEXTS, 16, truncation)
     assert texts.full_lengths.tolist() == [2, 3, 5, 62]
     assert texts.lengths.tolist() == [2, 3, 5, 16]
+
+
+@pytest.fixture(scope="module")
+def byte_pairs() -> Any:
+    """Return a tokenizer of RoBERTa's kind, to which the space before a word is part of the word."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    made.train_from_iterator(["good film bad ending"] * 20, trainers.BpeTrainer(vocab_size=400, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()))
+    return PreTrainedTokenizerFast(tokenizer_object=made)
+
+
+written = st.text(st.characters(exclude_categories=["Z", "C"]), min_size=1, max_size=10) | st.sampled_from(["good", "bad", "film", "ending"])
+
+
+@given(st.lists(st.lists(written, max_size=60).map(" ".join), max_size=5), st.sampled_from(["head", "tail", "head_tail"]))
+def test_texts_cut_before_they_are_tokenised_give_the_same_ids(tokenizer: Any, byte_pairs: Any, texts: list[str], truncation: str) -> None:
+    for one in (tokenizer, byte_pairs):
+        whole = tokenize(one, texts, 16, truncation)
+        with patch.multiple(tokens, _CHUNK=3, _CHUNK_CHARACTERS=80, _PIECE_CHARACTERS=25):
+            cut = tokenize(one, texts, 16, truncation)
+        assert [ids.tolist() for ids in cut.token_ids] == [ids.tolist() for ids in whole.token_ids]
+        assert cut.full_lengths.tolist() == whole.full_lengths.tolist()
+    assert [body.tolist() for body in tokens._encode(tokenizer, texts)] == [tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts]
+
+
+def test_a_very_long_text_is_tokenised_in_pieces_even_where_it_has_no_space(tokenizer: Any) -> None:
+    asked: list[int] = []
+
+    def spy(texts: Any, **options: Any) -> Any:
+        asked.append(sum(map(len, texts)))
+        return tokenizer(texts, **options)
+
+    bodies = tokens._encode(spy, ["!" * 1_700_001, "good film " * 200_000, "good"])
+    assert [len(body) for body in bodies] == [1_700_001, 400_000, 1]
+    assert max(asked) <= 1_000_000
 
 
 def test_batches_are_padded_to_a_multiple_of_eight() -> None:

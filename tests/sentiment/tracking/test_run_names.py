@@ -1,5 +1,6 @@
 """Names of runs."""
 
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from sentiment.tracking.run_names import baseline_parameters, experiment_name, l
 from tests.imports import ROOT
 
 TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
-BASE = flatten(parse_parameters(TEXT, "params.yaml"))
+PARAMETERS = parse_parameters(TEXT, "params.yaml")
+BASE = flatten(PARAMETERS)
 
 
 @pytest.mark.parametrize(
@@ -82,28 +84,42 @@ def git(*arguments: str) -> str:
 
 def test_the_baseline_is_what_is_committed(repository: Path) -> None:
     Path("params.yaml").write_text(TEXT.replace("lr: 2.0e-5", "lr: 9e-5"), encoding="utf-8")
-    baseline, revision = baseline_parameters({})
+    baseline, revision = baseline_parameters(PARAMETERS)
     assert (baseline["train.lr"], revision) == (3e-5, git("rev-parse", "HEAD"))
 
 
 def test_an_experiment_is_compared_with_the_commit_it_began_at(repository: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     first = git("rev-parse", "HEAD~1")
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", first)
-    baseline, revision = baseline_parameters({})
+    baseline, revision = baseline_parameters(PARAMETERS)
     assert (baseline["train.lr"], revision) == (2e-5, first)
 
 
-def test_without_git_or_with_parameters_of_another_time_a_run_is_its_own_baseline(
-    repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
-) -> None:
+def test_without_git_a_run_is_its_own_baseline(repository: Path, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     monkeypatch.setenv("DVC_EXP_BASELINE_REV", "no-such-commit")
-    assert baseline_parameters(BASE) == (BASE, "")
+    assert baseline_parameters(PARAMETERS) == (BASE, "")
     monkeypatch.delenv("DVC_EXP_BASELINE_REV")
-    Path("params.yaml").write_text("lr: 1\n", encoding="utf-8")
-    git("-c", "commit.gpgsign=false", "commit", "-q", "-a", "-m", "other")
-    assert baseline_parameters(BASE) == (BASE, "")
     monkeypatch.chdir(tmp_path_factory.mktemp("no repository"))
-    assert baseline_parameters(BASE) == (BASE, "")
+    assert baseline_parameters(PARAMETERS) == (BASE, "")
+
+
+@pytest.mark.parametrize("edit", [("  lr_scheduler: linear\n", ""), ("  lr_scheduler: linear\n", "  gone_since: 1\n"), ("seed: 42\n", "")])
+def test_a_baseline_of_another_time_is_compared_by_the_keys_that_both_have(repository: Path, edit: tuple[str, str]) -> None:
+    from sentiment.tracking.tracker import describe_run
+
+    Path("params.yaml").write_text(re.sub(rf"^{edit[0].rstrip()}.*\n", edit[1], TEXT, flags=re.MULTILINE), encoding="utf-8")
+    git("-c", "commit.gpgsign=false", "commit", "-q", "-a", "-m", "older")
+    changed = parse_parameters(TEXT.replace("batch_size: 8 ", "batch_size: 32 "), "params.yaml")
+    assert describe_run(changed, "0123456789abcdef", ["a", "b"]).name == "baseline_bs32"
+
+
+def test_a_baseline_that_cannot_be_read_is_said_and_not_taken_for_this_run(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from sentiment.tracking.tracker import describe_run
+
+    Path("params.yaml").write_text("train: {lr: [1]}\n", encoding="utf-8")
+    git("-c", "commit.gpgsign=false", "commit", "-q", "-a", "-m", "other")
+    assert describe_run(PARAMETERS, "0123456789abcdef", ["a", "b"]).name == long_form(BASE)
+    assert "train.lr" in capsys.readouterr().out
 
 
 def test_a_run_is_told_its_classes_also_where_the_data_told_them(repository: Path) -> None:

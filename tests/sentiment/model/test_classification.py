@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModel, AutoModelForSequenceClassification, pipeline, set_seed
 
-from sentiment.model.classifiers import load_classifier, load_trained, try_encoder
+from sentiment.model.classification import load_classifier, load_trained, try_encoder
 from sentiment.model.encoders import Encoder, folder_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime
@@ -229,6 +229,6 @@ def test_a_classifier_that_is_not_whole_is_refused_at_once(damage: str, tmp_path
             if damage == "tokenizer":
                 (folder / name).unlink(missing_ok=True)
     start = time.monotonic()
-    with pytest.raises(UserError, match="holds no classifier that can be loaded .*dvc checkout"):
+    with pytest.raises(UserError, match="the model cannot be loaded .*dvc repro train"):
         load_trained(folder)
     assert time.monotonic() - start < 10

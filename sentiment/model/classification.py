@@ -154,8 +154,7 @@ def load_trained(folder: Path) -> tuple[Any, Any]:
             folder, attn_implementation="sdpa" if sdpa else "eager", dtype=torch.float32, use_safetensors=True, **only_here
         )
     except Exception as error:  # the files may be anything: whatever the libraries raise
-        restore = f"restore it with `dvc checkout {folder}`, or run the stage train again"
-        raise UserError(f"{folder}: holds no classifier that can be loaded ({first_line(error)}): {restore}") from None
+        raise UserError(f"{folder}: the model cannot be loaded ({first_line(error)}): `dvc repro train` makes it anew") from None
     return tokenizer, model
 
 
