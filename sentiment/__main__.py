@@ -1,5 +1,6 @@
 """What is done by hand: bring data in, look at results.
 
+python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment fetch --model PATH                      an encoder, to encoders/NAME
 python -m sentiment show                                    a short table of the experiments
@@ -11,29 +12,26 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
+from sentiment.cli.predict_command import add_predict
 from sentiment.terminal.errors import UserError, run_main
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
-    from sentiment.terminal.progress import say
-
-    if arguments.model:
+    given = arguments
+    if given.model:
         from sentiment.cli.fetch_model import fetch_model
 
         for option in ("source", "revision", "config", "split", "cache_dir"):
-            if getattr(arguments, option):
-                raise UserError(
-                    f"{'SOURCE' if option == 'source' else '--' + option.replace('_', '-')} is for a dataset; --model PATH takes --name alone"
-                )
-        folder = fetch_model(arguments.model, arguments.name)
-        say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S train.model={folder}")
+            if getattr(given, option):
+                name = option.upper() if option == "source" else f"--{option.replace('_', '-')}"
+                raise UserError(f"{name} is for a dataset: --model PATH goes with --name and --commit alone")
+        fetch_model(given.model, given.name, given.commit)
         return
-    if not arguments.source:
+    if not given.source:
         raise UserError("name what to fetch: a dataset (a file, a folder or a Hub id), or --model PATH for an encoder")
     from sentiment.cli.fetch import Request, fetch
 
-    folder = fetch(Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir))
-    say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S prepare.source={folder}")
+    fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -72,6 +70,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sentiment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="command")
 
+    add_predict(commands)
+
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, or an encoder into encoders/<name>/, tracked by DVC")
     command.add_argument("source", nargs="?", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
     command.add_argument("--model", metavar="PATH", help="a folder with an encoder (config.json, safetensors, tokenizer) instead of a dataset")
@@ -81,6 +81,7 @@ def main() -> None:
     split = "take only this split, and call it train, validation or test; may be repeated"
     command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
+    command.add_argument("--commit", action="store_true", help="commit the .dvc file to git: `dvc exp run` un-stages it otherwise")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("show", help="a short table of the experiments")

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment.core import paths
+from sentiment.core.checkpoint_store import remove_checkpoint
 from sentiment.core.checksums import check_files
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
@@ -150,6 +151,7 @@ def main() -> None:
     write_json(EVAL_METRICS, figures_of_merit)
 
     summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
+    remove_checkpoint(summary["training"])  # DVC starts this stage only once it has saved train's outputs
     pictures = sorted(EVAL_REPORT.glob("*.png"))
     record_evaluation(describe_run(params, summary["training"], class_names), summary["steps"], figures_of_merit, pictures, predictions, class_names)
     say(f"eval: {result.accuracy:.1%} of {result.rows} test texts right ({result.interval.low:.1%} to {result.interval.high:.1%})")

@@ -44,6 +44,8 @@ class Request:
         local folder, ``part-*.csv=train``; by default all, by their names.
     cache_dir : str or None
         Where the Hub's files are kept; by default the Hub's own cache.
+    commit : bool
+        Commit the folder's .dvc file to git.
     """
 
     source: str
@@ -52,6 +54,7 @@ class Request:
     config: str | None = None
     splits: list[str] | None = None
     cache_dir: str | None = None
+    commit: bool = False
 
 
 def fetch(request: Request) -> Path:
@@ -86,7 +89,7 @@ def fetch(request: Request) -> Path:
             origin = _fetch_hub(request, partial)
         rows = {path.stem: pq.read_metadata(path).num_rows for path in sorted(partial.glob("*.parquet"))}
         write_json(partial / ORIGIN, {**origin, "rows": rows})
-    put_under_dvc(folder)
+    put_under_dvc(folder, "prepare.source", request.commit)
     return folder
 
 

@@ -13,7 +13,7 @@ from sentiment.terminal.progress import progress_bar
 _BLOCK = 1 << 24
 
 
-def fetch_model(source: str, name: str | None) -> Path:
+def fetch_model(source: str, name: str | None, and_commit: bool = False) -> Path:
     """Copy an encoder to ``encoders/<name>/`` and put it under DVC.
 
     Parameters
@@ -23,6 +23,8 @@ def fetch_model(source: str, name: str | None) -> Path:
         pickled weights, are left out.
     name : str or None
         Of the folder in encoders/; by default that of `source`.
+    and_commit : bool
+        Commit its .dvc file to git.
 
     Returns
     -------
@@ -52,5 +54,5 @@ def fetch_model(source: str, name: str | None) -> Path:
                     writing.write(block)
                     done += len(block)
                     bar.update(done >> 20)
-    put_under_dvc(target)
+    put_under_dvc(target, "train.model", and_commit)
     return target

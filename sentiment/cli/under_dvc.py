@@ -2,10 +2,12 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import say
+from sentiment.use.commands import run_dvc, run_git
+from sentiment.use.committed import commit, commit_command, what_to_commit
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -43,16 +45,27 @@ def new_folder(parent: Path, name: str, reserved: tuple[str, ...] = ()) -> Path:
     return folder
 
 
-def put_under_dvc(folder: Path) -> None:
-    """Add a folder to DVC, and stage the file that names its content in git."""
-    # The same interpreter's DVC, whether or not its environment is on PATH.
-    _run([sys.executable, "-m", "dvc", "add", "--quiet", str(folder)])
+def put_under_dvc(folder: Path, parameter: str, and_commit: bool) -> None:
+    """Add a folder to DVC, stage the file that names its content in git, and say how to use it.
+
+    Parameters
+    ----------
+    folder : Path
+        In data/ or encoders/.
+    parameter : str
+        Which takes the folder.
+    and_commit : bool
+        Commit the staged file.
+    """
+    run_dvc("add", "--quiet", str(folder))
     if subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False).returncode == 0:
-        _run(["git", "add", f"{folder}.dvc", str(folder.parent / ".gitignore")])
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"`{' '.join(command[-3:])}` failed: {last}")
+        run_git("add", f"{folder}.dvc", str(folder.parent / ".gitignore"))
+    say(f"fetch: {folder} is under DVC; use it with -S {parameter}={folder}")
+    if not (files := what_to_commit(folder)):
+        return
+    if and_commit:
+        commit(files, str(folder))
+        say(f"fetch: {files[0]} is committed")
+    else:
+        command = commit_command(files, str(folder))
+        say(f"fetch: {files[0]} is staged; commit it before `dvc exp run`, which un-stages it (--commit does so): {command}")
