@@ -156,7 +156,7 @@ def main() -> None:
     first = processes.rank() == 0
     with checkpoint_folder(name, owner=first) as folder, progress_bar("train", total) as bar:
         processes.wait()  # until the first one holds the folder
-        tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None, "disabled")
+        tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None)
         try:
             outcome = fine_tune(
                 lambda: load_classifier(encoder, class_names, runtime.device, settings.head),
@@ -173,7 +173,6 @@ def main() -> None:
             if isinstance(error, DivergedError):
                 raise refuse_diverged(error, settings, seed, name, folder) from None
             raise
-        tracker.finish()
         if first:
             card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision, encoder.commit)
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
@@ -182,6 +181,7 @@ def main() -> None:
             save_curves(outcome, name, origin, paths.TRAIN_REPORT)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write
+    tracker.finish()  # last: it may wait for a server
 
 
 if __name__ == "__main__":

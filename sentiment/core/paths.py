@@ -9,7 +9,8 @@ PREPARED = Path("data/prepared")
 SPLIT = Path("data/split")
 ENCODERS = Path("encoders")
 CLASSIFIER = Path("models/classifier")
-TRAIN_REPORT = Path("reports/train")
+REPORTS = Path("reports")
+TRAIN_REPORT = REPORTS / "train"
 
 STEP_CURVE = "steps.tsv"
 VALIDATION_CURVE = "validation.tsv"
