@@ -41,10 +41,13 @@ def _show(arguments: argparse.Namespace) -> None:
 
         print(disk_usage())
         return
+    from sentiment.cli.hub_news import hub_news
     from sentiment.cli.show import overview
     from sentiment.tracking.tracker import has_run
 
     print(overview(arguments.all, has_run()))
+    for line in hub_news():
+        print(line)
 
 
 def _clean(arguments: argparse.Namespace) -> None:

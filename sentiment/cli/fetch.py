@@ -1,7 +1,6 @@
 """Bringing data from outside into the repository: parquet files under data/<name>/, tracked by DVC."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,19 +11,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sentiment.cli.under_dvc import new_folder, put_under_dvc
-from sentiment.core.files import replacing, write_json
+from sentiment.core.files import read_json, replacing, write_json
 from sentiment.core.tables import SPLITS
 from sentiment.data.reading.formats import KINDS, count_rows, kind_of, read_tables
 from sentiment.data.reading.sources import WHOLE, SourceFile, find_files
-from sentiment.model.network import reachable
+from sentiment.model.hub import hub_answers, is_commit
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import progress_bar, say
 
 DATA = Path("data")
 ORIGIN = "origin.json"
 _RESERVED = ("prepared", "split")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,7 @@ def fetch(request: Request) -> Path:
     """
     local = Path(request.source).expanduser()
     folder = new_folder(DATA, request.name or _default_name(request.source, local), _RESERVED)
+    before = _commit_of(folder)
     with replacing(folder) as partial:
         partial.mkdir()
         if local.exists():
@@ -89,8 +87,18 @@ def fetch(request: Request) -> Path:
             origin = _fetch_hub(request, partial)
         rows = {path.stem: pq.read_metadata(path).num_rows for path in sorted(partial.glob("*.parquet"))}
         write_json(partial / ORIGIN, {**origin, "rows": rows})
+    if before and origin.get("commit") not in (None, before):
+        say(f"fetch: the Hub has moved on: {folder} was of commit {before}, and is of {origin['commit']} now")
     put_under_dvc(folder, "prepare.source", request.commit)
     return folder
+
+
+def _commit_of(folder: Path) -> str | None:
+    try:
+        commit = read_json(folder / ORIGIN).get("commit")
+    except (OSError, ValueError):
+        return None
+    return str(commit) if commit else None
 
 
 def _default_name(source: str, local: Path) -> str:
@@ -210,7 +218,7 @@ def _conform(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
 
 
 def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
-    if not reachable(os.environ.get("HF_ENDPOINT", _HUB)):
+    if not hub_answers():
         os.environ["HF_HUB_OFFLINE"] = "1"  # must stand before datasets is imported: it then asks its cache alone
         say("fetch: the Hub does not answer; looking in its cache")
     import datasets
@@ -226,7 +234,7 @@ def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
         advice = "check the network, or give a local file or folder" if offline else "check the id, the configuration and the revision"
         problem = "the Hub does not answer and it is not whole in the cache" if offline else f"cannot be fetched from the Hub ({first})"
         raise UserError(f"{request.source}{at}: {problem}: {advice}") from None
-    if request.revision and _COMMIT.fullmatch(request.revision) and builder.hash != request.revision:
+    if request.revision and is_commit(request.revision) and builder.hash != request.revision:
         raise UserError(f"{request.source}{at}: the cache holds commit {builder.hash} only, and the Hub does not answer")
     for theirs, ours in _chosen_splits(request, parts).items():
         part = parts[theirs]

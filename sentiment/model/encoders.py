@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sentiment.core import paths
-from sentiment.model.hub import commit_in_cache, commit_on_hub, hub_answers, is_commit
+from sentiment.model.hub import commit_in_cache, commit_of_model, hub_answers, is_commit
 from sentiment.terminal.errors import UserError
 
 PACKAGE_PREFIX = "package:"
@@ -147,7 +147,7 @@ def _on_hub(name: str, revision: str | None) -> Encoder:
     commit = revision if is_commit(revision) else None
     if not offline and commit is None:
         try:
-            commit = commit_on_hub(name, revision)
+            commit = commit_of_model(name, revision)
         except Exception as error:  # the Hub's client raises errors of its HTTP library, which changes
             at = f" at revision {revision}" if revision else ""
             reason = str(error).strip().splitlines() or [type(error).__name__]

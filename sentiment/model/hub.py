@@ -50,9 +50,34 @@ def commit_on_hub(name: str, revision: str | None, kind: str = "model") -> str:
     return str(info.sha)
 
 
+def commit_of_model(name: str, revision: str | None) -> str:
+    """Ask the Hub which commit of a model a revision is now, and have its cache remember it for a time without network.
+
+    Parameters
+    ----------
+    name : str
+        ``owner/name``.
+    revision : str or None
+        Commit, tag or branch; None for the main branch.
+
+    Raises
+    ------
+    OSError, ValueError
+        As `commit_on_hub`, and where the repository has no config.json.
+    """
+    from huggingface_hub import hf_hub_download
+
+    return _commit_of(hf_hub_download(name, "config.json", revision=revision, endpoint=os.environ.get("HF_ENDPOINT")))
+
+
 def commit_in_cache(name: str, revision: str | None) -> str | None:
     """Return the commit of a model that the Hub's cache has for a revision; None where it has none."""
     from huggingface_hub import try_to_load_from_cache
 
     path = try_to_load_from_cache(name, "config.json", revision=revision or "main")
-    return path.replace(os.sep, "/").split("/snapshots/")[1].split("/")[0] if isinstance(path, str) else None
+    return _commit_of(path) if isinstance(path, str) else None
+
+
+def _commit_of(path: str) -> str:
+    # …/models--owner--name/snapshots/COMMIT/config.json
+    return path.replace(os.sep, "/").split("/snapshots/")[-1].split("/")[0]

@@ -176,7 +176,7 @@ from sentiment.model.loading import load_tokenizer
 from sentiment.terminal.errors import run_main
 def main():
     encoder = find_encoder("someone/tiny", {revision!r})
-    print(load_classifier(encoder, ["a", "b"], "cpu").config.hidden_size, load_tokenizer(encoder)("good")["input_ids"])
+    print(load_classifier(encoder, ["a", "b"], "cpu").config.hidden_size, load_tokenizer(encoder)("good")["input_ids"], encoder.commit)
 run_main(main)
 """
 
@@ -191,9 +191,32 @@ def test_a_hub_model_is_loaded_then_found_in_the_cache_and_missed_in_words(tmp_p
     unreachable = "http://127.0.0.1:9"
     with stand_in_hub("someone/tiny", tiny_bert(tmp_path / "tiny"), "models") as url:
         done = load(tmp_path / "home", url, COMMIT)
-        assert done.stdout.startswith("32 "), done.stderr
+        assert done.stdout.startswith("32 ") and done.stdout.split()[-1] == COMMIT, done.stderr
         wrong = load(tmp_path / "home", url, "nowhere")
         assert wrong.returncode == 1 and wrong.stderr.startswith("error: train.model = someone/tiny at revision nowhere: cannot be loaded")
+        assert load(tmp_path / "home", url).stdout == done.stdout
     assert load(tmp_path / "home", unreachable, COMMIT).stdout == done.stdout
+    assert load(tmp_path / "home", unreachable).stdout == done.stdout  # the cache knows which commit main was
     missed = load(tmp_path / "empty", unreachable)
     assert missed.stderr.startswith("error: train.model = someone/tiny: the Hub does not answer") and len(missed.stderr.splitlines()) == 1
+
+
+def test_a_hub_model_without_a_revision_is_known_by_the_commit_it_has_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home"))
+    found = []
+    for commit in (COMMIT, COMMIT[::-1]):
+        with stand_in_hub("someone/tiny", tiny_bert(tmp_path / "tiny"), "models", commit) as url:
+            monkeypatch.setenv("HF_ENDPOINT", url)
+            found.append(find_encoder("someone/tiny", None))
+    assert [encoder.commit for encoder in found] == [COMMIT, COMMIT[::-1]]
+    assert found[0].fingerprint != found[1].fingerprint
+
+
+def test_pickled_weights_on_the_hub_are_refused(tmp_path: Path) -> None:
+    folder = tiny_bert(tmp_path / "tiny")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with stand_in_hub("someone/tiny", folder, "models") as url:
+        done = load(tmp_path / "home", url)
+    assert "has its weights as a pickle only" in done.stderr and len(done.stderr.splitlines()) == 1
