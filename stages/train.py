@@ -21,12 +21,13 @@ from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json, write_text
-from sentiment.core.tables import labels_of, read_table
+from sentiment.core.tables import groups_of, labels_of, read_table
 from sentiment.model import processes
 from sentiment.model.classification import Trial, load_classifier, try_encoder
 from sentiment.model.encoders import Encoder, find_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
+from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
@@ -42,7 +43,8 @@ from sentiment.training.fine_tuning import fine_tune, steps_per_epoch
 from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
-from sentiment.use.model_card import model_card
+from sentiment.training.temperature_fit import calibrate
+from sentiment.use.model_card import calibration_note, model_card
 
 
 def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Examples:
@@ -73,13 +75,14 @@ def try_out(encoder: Encoder, tokenizer: Any, class_names: list[str], settings: 
     return trial
 
 
-def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: str, folder: Path) -> None:
-    """Write model, tokenizer and card as `transformers.pipeline` reads them, and how a text is read."""
+def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, temperature: Temperature, card: str, folder: Path) -> None:
+    """Write model, tokenizer and card as `transformers.pipeline` reads them, and how a text is read and a probability calibrated."""
     with replacing(folder) as partial, explain_shortage(folder.parent, outcome.model.num_parameters() * 4):
         outcome.model.save_pretrained(partial)
         tokenizer.model_max_length = settings.max_length
         tokenizer.save_pretrained(partial)
         write_text_settings(partial, settings)
+        write_temperature(partial, temperature)
         write_text(partial / "README.md", card)
         write_checksums(partial)
 
@@ -173,10 +176,11 @@ def main() -> None:
             if isinstance(error, DivergedError):
                 raise refuse_diverged(error, settings, seed, name, folder) from None
             raise
+        temperature = calibrate(outcome.model, validation, groups_of(read_table(paths.SPLIT / "validation.parquet", columns=["group"])), runtime)
         if first:
             card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision, encoder.commit)
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
-            save_model(outcome, tokenizer, reading, card, paths.CLASSIFIER)
+            save_model(outcome, tokenizer, reading, temperature, card + calibration_note(temperature), paths.CLASSIFIER)
             origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
             save_curves(outcome, name, origin, paths.TRAIN_REPORT)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))

@@ -18,6 +18,7 @@ from sentiment.model.classification import load_classifier, try_encoder
 from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime
+from sentiment.model.temperature import Temperature
 from sentiment.model.text_settings import TextSettings
 from sentiment.model.tokens import tokenize
 from sentiment.terminal.errors import Interrupted
@@ -97,7 +98,7 @@ def make_row(family: str, encoder_folder: Path, precision: str, work: Path, epoc
         train("parts", _Interrupting())
     resumed = train("parts")
     reading = TextSettings(LENGTH, "head", False, precision)
-    save_model(whole, tokenizer, reading, "", work / "model")
+    save_model(whole, tokenizer, reading, Temperature(), "", work / "model")
     table = pa.table({"text": texts, "label": labels})
     predictions, _ = Classifier(work / "model", runtime, reading, 8).classify(table, "test")
     return Row(
