@@ -64,6 +64,7 @@ body {{ margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: a
 body {{ font: 17px/1.8 system-ui, "Segoe UI", "DejaVu Sans", sans-serif; }}
 main {{ max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }}
 h1 {{ font-size: 1.5rem; margin: 0 0 .5rem; }}
+table {{ border-collapse: collapse; }}
 .text {{ white-space: pre-wrap; }}
 .for, .against {{ border-radius: .2rem; padding: .1rem 0; }}
 .for {{ background: color-mix(in srgb, var(--for) var(--share), transparent); }}
