@@ -1,6 +1,7 @@
 """Which words moved a decision."""
 
 import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,6 +56,17 @@ class Explanation:
     def strongest(self) -> list[WordWeight]:
         """The words by the size of their weight, the largest first."""
         return sorted(self.words, key=lambda word: -abs(word.weight))
+
+    def parts(self) -> Iterator[tuple[str, WordWeight | None]]:
+        """Yield the whole text in parts: words with their weight, and what lies between them with None."""
+        position = 0
+        for word in self.words:
+            if word.start > position:
+                yield self.text[position : word.start], None
+            yield self.text[word.start : word.end], word
+            position = word.end
+        if position < len(self.text):
+            yield self.text[position:], None
 
 
 def explain(predictor: Predictor, text: str, label: str | None = None) -> Explanation:

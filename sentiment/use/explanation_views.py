@@ -1,6 +1,5 @@
 """An explanation on a terminal, readable without colours, and as a page of its own."""
 
-from collections.abc import Iterator
 from html import escape
 
 from rich.console import Console
@@ -19,7 +18,7 @@ def show_explanation(explanation: Explanation, console: Console | None = None) -
     console = console or Console()
     console.print(Text.assemble((printable(explanation.label), "bold"), f"  {explanation.probability:.3f}"))
     shown = Text()
-    for part, word in _parts(explanation):
+    for part, word in explanation.parts():
         if word is None or _strength(explanation, word) < _MARKED:
             shown.append(_on_one_line(part))
         else:
@@ -38,7 +37,7 @@ def show_explanation(explanation: Explanation, console: Console | None = None) -
 def explanation_page(explanation: Explanation) -> str:
     """Return a self-contained page: each word on a ground as strong as its weight, blue for the class and orange with a line below against it."""
     spans = []
-    for part, word in _parts(explanation):
+    for part, word in explanation.parts():
         if word is None:
             spans.append(escape(part))
         else:
@@ -85,17 +84,6 @@ td:last-child {{ text-align: right; }}
 </body>
 </html>
 """
-
-
-def _parts(explanation: Explanation) -> Iterator[tuple[str, WordWeight | None]]:
-    position = 0
-    for word in explanation.words:
-        if word.start > position:
-            yield explanation.text[position : word.start], None
-        yield explanation.text[word.start : word.end], word
-        position = word.end
-    if position < len(explanation.text):
-        yield explanation.text[position:], None
 
 
 def _strength(explanation: Explanation, word: WordWeight) -> float:
