@@ -7,6 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from sentiment.model.tokens import TokenizedTexts, pad
+
 _STEPS = 64
 _BATCH = 16  # points of the path a pass: bounds memory, whatever the number of steps
 
@@ -36,7 +38,7 @@ class Attribution:
         return abs(float(self.weights.sum()) - (self.log_odds - self.baseline))
 
 
-def attribute(model: Any, token_ids: npt.NDArray[np.int32], kept: npt.NDArray[np.bool_], target: int | None = None) -> Attribution:
+def attribute(model: Any, text: TokenizedTexts, kept: npt.NDArray[np.bool_], target: int | None = None) -> Attribution:
     """Attribute a decision to tokens.
 
     The path leads from a text whose tokens are all padding to the text. It is taken at the output of the embedding layer, so any
@@ -46,27 +48,31 @@ def attribute(model: Any, token_ids: npt.NDArray[np.int32], kept: npt.NDArray[np
     ----------
     model : transformers.PreTrainedModel
         A sequence classifier; computed with in fp32 and evaluation mode, and left as it was.
-    token_ids : ndarray of int32, shape (tokens,)
-        One text, special tokens included.
+    text : TokenizedTexts
+        One text.
     kept : ndarray of bool, shape (tokens,)
         Special tokens, which stay themselves along the path.
     target : int, optional
         The class; the most probable one where it is None.
     """
     embedding = model.get_input_embeddings()
-    ids = torch.as_tensor(np.asarray(token_ids, dtype=np.int64), device=model.device)
-    start_ids = torch.where(torch.as_tensor(kept, device=model.device), ids, model.config.pad_token_id or 0)
+    padding = model.config.pad_token_id or 0
+    padded = pad(text.token_ids, padding, text.layout)
+    real = padded["attention_mask"][0].bool()
+    batch = {name: tensor[:, real].to(model.device) for name, tensor in padded.items()}
+    ids = batch["input_ids"]
+    start_ids = torch.where(torch.as_tensor(kept, device=model.device), ids, padding)
     was_training, trainable = model.training, [parameter for parameter in model.parameters() if parameter.requires_grad]
     model.eval()
     for parameter in trainable:
         parameter.requires_grad_(False)
     try:
         with torch.no_grad():
-            end, start = embedding(ids[None]), embedding(start_ids[None])
-            both = _run(model, ids, torch.cat([end, start]))
+            end, start = embedding(ids), embedding(start_ids)
+            both = _run(model, batch, torch.cat([end, start]))
         chosen = int(both[0].argmax()) if target is None else target
         odds = _log_odds(both, chosen)
-        gradients = _mean_gradient(model, ids, start, end, chosen)
+        gradients = _mean_gradient(model, batch, start, end, chosen)
     finally:
         for parameter in trainable:
             parameter.requires_grad_(True)
@@ -75,24 +81,23 @@ def attribute(model: Any, token_ids: npt.NDArray[np.int32], kept: npt.NDArray[np
     return Attribution(weights, float(odds[0]), float(odds[1]), both[0].double().cpu().numpy())
 
 
-def _mean_gradient(model: Any, ids: torch.Tensor, start: torch.Tensor, end: torch.Tensor, target: int) -> torch.Tensor:
+def _mean_gradient(model: Any, batch: dict[str, torch.Tensor], start: torch.Tensor, end: torch.Tensor, target: int) -> torch.Tensor:
     points, shares = np.polynomial.legendre.leggauss(_STEPS)
     total = torch.zeros_like(end[0], dtype=torch.float64)
     for first in range(0, _STEPS, _BATCH):
         along = torch.as_tensor((points[first : first + _BATCH] + 1) / 2, dtype=end.dtype, device=end.device)[:, None, None]
         path = (start + along * (end - start)).detach().requires_grad_(True)
-        (gradient,) = torch.autograd.grad(_log_odds(_run(model, ids, path), target).sum(), path)
+        (gradient,) = torch.autograd.grad(_log_odds(_run(model, batch, path), target).sum(), path)
         share = torch.as_tensor(shares[first : first + _BATCH] / 2, dtype=torch.float64, device=end.device)[:, None, None]
         total += (share * gradient.double()).sum(dim=0)
     return total
 
 
-def _run(model: Any, ids: torch.Tensor, embedded: torch.Tensor) -> torch.Tensor:
+def _run(model: Any, batch: dict[str, torch.Tensor], embedded: torch.Tensor) -> torch.Tensor:
     # In the place of the embeddings that the layer gives: not every family takes inputs_embeds, and some read the ids for positions.
     handle = model.get_input_embeddings().register_forward_hook(lambda *_: embedded)
     try:
-        batch = ids.expand(len(embedded), -1)
-        logits: torch.Tensor = model(input_ids=batch, attention_mask=torch.ones_like(batch)).logits
+        logits: torch.Tensor = model(**{name: tensor.expand(len(embedded), -1) for name, tensor in batch.items()}).logits
     finally:
         handle.remove()
     return logits

@@ -92,11 +92,11 @@ def explain(predictor: Predictor, text: str, label: str | None = None) -> Explan
     if label is not None and label not in predictor.class_names:
         raise UserError(f"--class {label}: the model has no such class; it knows {', '.join(predictor.class_names)}")
     reader, settings = predictor.reader, predictor.settings
-    ids = tokenize(reader.tokenizer, [cleaned], settings.max_length, settings.truncation).token_ids[0]
-    spans = _spans(reader.tokenizer, cleaned, ids, settings.truncation)
+    tokenized = tokenize(reader.tokenizer, [cleaned], settings.max_length, settings.truncation)
+    spans = _spans(reader.tokenizer, cleaned, tokenized.token_ids[0], settings.truncation)
     special = np.array([span is None for span in spans])
     target = None if label is None else predictor.class_names.index(label)
-    found = attribute(reader.model, ids, special, target)
+    found = attribute(reader.model, tokenized, special, target)
     chosen = int(found.logits.argmax()) if target is None else target
     return Explanation(
         text=cleaned,
