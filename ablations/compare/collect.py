@@ -104,6 +104,7 @@ def _read(reference: ExperimentReference) -> Experiment:
     return Experiment(
         name=reference.name,
         revision=revision,
+        baseline=reference.baseline,
         parameters=parameters,
         identity=identity(stages, metrics),
         metrics=metrics,

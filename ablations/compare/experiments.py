@@ -96,6 +96,8 @@ class Experiment:
         As DVC lists it.
     revision : str
         Its commit.
+    baseline : str
+        The commit it departs from.
     parameters : mapping
         Every parameter by its dotted name.
     identity : Identity
@@ -114,6 +116,7 @@ class Experiment:
 
     name: str
     revision: str
+    baseline: str
     parameters: Mapping[str, Any]
     identity: Identity
     metrics: Mapping[str, Any]

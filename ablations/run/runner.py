@@ -1,7 +1,6 @@
 """Running a plan over DVC's queue: whatever was killed, failed or lost before, it ends with every experiment made once."""
 
 import os
-import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -9,13 +8,17 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ablations.diverged import FOLDER, forget_point, keep_point, still_diverged
 from ablations.plan.baseline import committed_parameters
-from ablations.plan.plan_file import Ablations, load_ablations
+from ablations.plan.plan_file import Ablations, load_ablations, plan_option
 from ablations.plan.points import Point, make_points, set_options
 from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
 from ablations.repository import QueueEntry, dvc, head, unfinished
 from ablations.run import orphans
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
+from ablations.run.experiment_log import progress_of
+from ablations.run.leftovers import remove_saved_checkpoints
+from sentiment.core.paths import REPORTS
 from sentiment.settings.schema import flatten
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
@@ -26,9 +29,7 @@ _RETRIES = 2
 _LOOK_EVERY_SECONDS = 2.0
 _ASK_DVC_EVERY_SECONDS = 20.0
 _STALLED_SECONDS = 60.0
-_LOG_TAIL_BYTES = 4096
 _SHARED_STAGES = ("split", "reference")
-_EPOCH = re.compile(r"epoch (\d+(?:\.\d+)?)(?:.*?loss (\d+\.\d+))?")
 
 
 @dataclass
@@ -72,7 +73,7 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     points = make_points(ablations, flatten(baseline))
     workers = share_out(jobs)
     if dry_run:
-        _list(points, survey(points, head(), ablations.other_data), ablations)
+        _list(points, survey(points, head(), ablations.other_data), ablations, set(still_diverged(points, REPORTS / file.stem)))
         return
     _FOLDER.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_FOLDER / "lock")
@@ -81,25 +82,28 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     except Timeout:
         raise UserError("another `python -m ablations run` is at work in this repository: it shows the progress of both") from None
     try:
-        _Runner(points, ablations, workers).run()
+        _Runner(points, ablations, workers, file).run()
     except KeyboardInterrupt:
-        left = len(orphans.live_workers())
-        going_on = "the queue goes on by itself" if left else "nothing is running"
-        raise Interrupted(f"{going_on}; `python -m ablations run` watches and completes it, `python -m ablations stop` ends it") from None
+        going_on = "the queue goes on by itself" if orphans.live_workers() else "nothing is running"
+        again = f"`python -m ablations run{plan_option(file)}` watches and completes it, `python -m ablations stop` ends it"
+        raise Interrupted(f"{going_on}; {again}") from None
     finally:
         lock.release()
 
 
-def _list(points: list[Point], found: Survey, ablations: Ablations) -> None:
+def _list(points: list[Point], found: Survey, ablations: Ablations, diverged: set[str]) -> None:
     for point in points:
-        say(f"{'done   ' if point.name in found.done else 'to run '} {point.name}  ({point.arm}, seed {point.seed})")
-    left = sum(point.name not in found.done for point in points)
+        state = "done    " if point.name in found.done else "diverged" if point.name in diverged else "to run  "
+        say(f"{state} {point.name}  ({point.arm}, seed {point.seed})")
+    left = sum(point.name not in {*found.done, *diverged} for point in points)
     say(f"{len(ablations.arms)} arms × {len(ablations.seeds)} seeds: {left} of {len(points)} experiments to run")
 
 
 class _Runner:
-    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers) -> None:
+    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers, file: Path) -> None:
         self._points = points
+        self._option, self._report = plan_option(file), REPORTS / file.stem
+        self._diverged = still_diverged(points, self._report)
         self._precision = str(points[0].parameters["train.precision"])
         self._other_data = ablations.other_data
         self._workers = workers
@@ -116,7 +120,9 @@ class _Runner:
             dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
         found = self._survey()
         if self._uniform(found):
-            say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report` compares them")
+            self._tell_diverged()
+            remove_saved_checkpoints(found.done.values())
+            say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report{self._option}` compares them")
             return
         self._adapt_threads(found)
         found = self._refuse_other_machines(found)
@@ -138,7 +144,7 @@ class _Runner:
         return survey(self._points, self._head, self._other_data)
 
     def _uniform(self, found: Survey) -> bool:
-        return len(found.done) == len(self._points) and len(set(found.machines.values())) == 1
+        return len({*found.done, *self._diverged}) == len(self._points) and len(set(found.machines.values())) == 1
 
     def _adapt_threads(self, found: Survey) -> None:
         """Go on with the threads of what is there, where that fits: results of other threads could not be compared."""
@@ -198,7 +204,7 @@ class _Runner:
         for point in self._points:
             row = state.rows.get(point.name)
             tries = self._tries[point.name]
-            if point.name in state.survey.done:
+            if point.name in state.survey.done or point.name in self._diverged:
                 continue
             if row is not None and row.state == "running" and orphans.is_orphan(row):
                 # Collecting takes a moment, in which the experiment's process is gone and its result not there yet.
@@ -210,6 +216,9 @@ class _Runner:
             elif row is not None and row.state == "failed":
                 tries.log = self._keep_log(row, tries.queued)
                 dvc("queue", "remove", row.task)
+                if tries.queued and (diverged := keep_point(point, self._report)):
+                    self._diverged[point.name] = diverged  # each try would end there
+                    continue
                 if tries.queued:
                     say(f"{point.name} failed (try {tries.queued} of {1 + _RETRIES}): {tries.log}")
                 row = None
@@ -235,6 +244,7 @@ class _Runner:
             self._moving_at = now
 
     def _queue(self, point: Point) -> None:
+        forget_point(point.name, self._report)
         here = {reference.name: reference for reference in references() if reference.baseline == self._head}
         if point.name in here:
             self._rename(here[point.name], set(here))
@@ -249,7 +259,7 @@ class _Runner:
         until = time.monotonic() + _ASK_DVC_EVERY_SECONDS
         epochs_done = sum(int(point.parameters["train.epochs"]) for point in self._points if point.name in state.survey.done)
         while time.monotonic() < until:
-            progress = [_progress(row) for row in state.rows.values() if row.state == "running"]
+            progress = [progress_of(row) for row in state.rows.values() if row.state == "running"]
             note = "; ".join(text for _, text in progress) or "starting"
             bar.update(int(epochs_done + sum(epoch for epoch, _ in progress)), f"[{finished}/{len(self._points)}] {note}")
             time.sleep(_LOOK_EVERY_SECONDS)
@@ -265,10 +275,21 @@ class _Runner:
         shutil.copyfile(row.log, kept)
         return kept
 
+    def _tell_diverged(self) -> None:
+        for name, one in self._diverged.items():
+            say(
+                f"diverged: {name}: {one.what} at step {one.step} of {one.steps} (learning rate {one.lr:.2g}); "
+                f"it is not tried again while {self._report / FOLDER / name}.json is there"
+            )
+
     def _finish(self) -> None:
         done = self._look().survey.done
-        missing = [point for point in self._points if point.name not in done]
+        for name in done:
+            forget_point(name, self._report)
+        remove_saved_checkpoints(done.values())
+        missing = [point for point in self._points if point.name not in {*done, *self._diverged}]
         say(f"{len(done)} of {len(self._points)} experiments ended in success")
+        self._tell_diverged()
         for point in missing:
             log = self._tries[point.name].log
             say(f"missing: {point.name} (log: {log or 'none was written'})")
@@ -276,22 +297,4 @@ class _Runner:
             raise UserError(
                 f"{len(missing)} of {len(self._points)} experiments are missing after {1 + _RETRIES} tries each; put the cause right and run it again"
             )
-        say("`python -m ablations report` compares them")
-
-
-def _progress(row: QueueEntry) -> tuple[float, str]:
-    """Read how far a running experiment is from the end of its log."""
-    if row.log is None:
-        return 0.0, row.name
-    try:
-        with row.log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-            tail = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return 0.0, row.name
-    found = _EPOCH.findall(tail)
-    if not found:
-        return 0.0, row.name
-    epoch, loss = found[-1]
-    return float(epoch), f"{row.name}: epoch {float(epoch):.1f}" + (f", loss {loss}" if loss else "")
+        say(f"`python -m ablations report{self._option}` compares them")
