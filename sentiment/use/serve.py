@@ -1,4 +1,4 @@
-"""A trained model as a web service: POST /predict, GET /model, GET /health, and one page."""
+"""A trained model as a web service: POST /predict and /explain, GET /model, GET /health, and one page."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +21,7 @@ from sentiment.model.temperature import read_temperature
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.answers import LabelRule
+from sentiment.use.explain import explain
 from sentiment.use.model_source import find_model
 from sentiment.use.predict import Predictor
 from sentiment.use.request_batches import BusyError, RequestBatches
@@ -33,6 +34,30 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
 
 OneText = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+
+
+class ToExplain(BaseModel):
+    """What POST /explain takes: a text, and a class (the most probable one by default)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: OneText
+    label: str | None = None
+
+
+class Word(BaseModel):
+    """A part of the text as the model read it; its weight in nats of log odds, null for what has none (spaces, and what was cut off)."""
+
+    text: str
+    weight: float | None
+
+
+class Why(BaseModel):
+    """Which words moved the decision."""
+
+    label: str
+    words: list[Word]
+    completeness_error: float
 
 
 class Texts(BaseModel):
@@ -111,6 +136,17 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
             for one in answers
         ]
         return TextAnswers(answers=shown)
+
+    @app.post("/explain")
+    async def explain_one(request: ToExplain) -> Why:
+        try:
+            found = await batches.alone(lambda: explain(predictor, request.text, request.label))
+        except BusyError:
+            raise HTTPException(503, "too many texts are waiting: ask again in a second", {"Retry-After": "1"}) from None
+        except UserError as error:
+            raise HTTPException(422, str(error)) from None
+        words = [Word(text=part, weight=word.weight if word else None) for part, word in found.parts()]
+        return Why(label=found.label, words=words, completeness_error=found.completeness_error)
 
     @app.get("/health")
     async def health() -> dict[str, str]:
