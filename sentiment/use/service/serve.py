@@ -24,8 +24,8 @@ from sentiment.use.answers import LabelRule
 from sentiment.use.explain import explain
 from sentiment.use.model_source import find_model
 from sentiment.use.predict import Predictor
-from sentiment.use.request_batches import BusyError, RequestBatches
-from sentiment.use.request_limits import BodyLimits
+from sentiment.use.service.request_batches import BusyError, RequestBatches
+from sentiment.use.service.request_limits import BodyLimits
 
 MOST_TEXTS = 256
 MOST_CHARACTERS = 20_000
@@ -158,7 +158,7 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
     async def describe() -> dict[str, Any]:
         return about
 
-    page = files("sentiment.use").joinpath("templates/serve.html").read_text(encoding="utf-8")
+    page = files("sentiment.use.service").joinpath("templates/serve.html").read_text(encoding="utf-8")
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def show_page() -> HTMLResponse:

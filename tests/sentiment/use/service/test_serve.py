@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 import uvicorn
 
-from sentiment.use import request_limits
 from sentiment.use.answers import LabelRule
 from sentiment.use.explain import explain
 from sentiment.use.predict import Predictor
-from sentiment.use.serve import MOST_CHARACTERS, MOST_TEXTS, make_app
+from sentiment.use.service import request_limits
+from sentiment.use.service.serve import MOST_CHARACTERS, MOST_TEXTS, make_app
 from tests.trained import tiny_classifier
 
 
