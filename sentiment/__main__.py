@@ -1,6 +1,7 @@
 """What is done by hand: bring data in, look at results.
 
 python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
+python -m sentiment explain "A fine film."                  which words moved the decision
 python -m sentiment serve                                  the trained model as a web service with a page
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment fetch --model PATH                      an encoder, to encoders/NAME
@@ -14,6 +15,7 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
+from sentiment.cli.explain_command import add_explain
 from sentiment.cli.predict_command import add_predict
 from sentiment.cli.serve_command import add_serve
 from sentiment.terminal.errors import UserError, run_main
@@ -89,6 +91,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     add_predict(commands)
+    add_explain(commands)
     add_serve(commands)
 
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, or an encoder into encoders/<name>/, tracked by DVC")
