@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict test lint show plots watch clean clean-checkpoints
+.PHONY: help run ablations report imdb predict serve test test-long lint show plots watch clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -36,6 +36,9 @@ data/imdb.dvc: | $(READY)
 predict: $(READY) ## classify a text: make predict TEXT="A fine film."
 	@python -m sentiment predict -- "$$TEXT"
 
+serve: $(READY) ## the trained model as a web service with a page: http://127.0.0.1:8000 (Ctrl-C ends it)
+	@python -m sentiment serve
+
 show: $(READY) ## a short table of the experiments
 	@python -m sentiment show
 
@@ -45,8 +48,11 @@ plots: $(READY) ## curves of this run as one page that needs no network
 watch: $(READY) ## SwanLab's curves in the browser (Ctrl-C ends it)
 	@python -m sentiment watch
 
-test: $(READY_DEV) ## all tests
+test: $(READY_DEV) ## all tests but the long ones
 	python -m pytest
+
+test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encoders.md)
+	python -m pytest -m long
 
 lint: $(READY_DEV) ## ruff and mypy
 	ruff check . && ruff format --check . && mypy

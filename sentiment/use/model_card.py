@@ -2,11 +2,14 @@
 
 import yaml
 
+from sentiment.model.temperature import Temperature
 from sentiment.training.history import Outcome
 from sentiment.training.parameters import TrainParameters
 
 
-def model_card(source: str, class_names: list[str], train: TrainParameters, seed: int, outcome: Outcome, rows: int, precision: str) -> str:
+def model_card(
+    source: str, class_names: list[str], train: TrainParameters, seed: int, outcome: Outcome, rows: int, precision: str, commit: str | None
+) -> str:
     """Write the card of a trained classifier.
 
     Parameters
@@ -25,6 +28,8 @@ def model_card(source: str, class_names: list[str], train: TrainParameters, seed
         Training rows.
     precision : str
         fp32 or bf16.
+    commit : str or None
+        Of the encoder on the Hub.
 
     Returns
     -------
@@ -45,7 +50,7 @@ def model_card(source: str, class_names: list[str], train: TrainParameters, seed
 
 # {" / ".join(class_names)} classifier
 
-`{train.model}` fine-tuned on {rows:,} texts of `{source}`.
+`{train.model}`{f" at commit `{commit}`" if commit else ""} fine-tuned on {rows:,} texts of `{source}`.
 
 ```python
 from transformers import pipeline
@@ -69,3 +74,16 @@ How it does on texts it has not seen stands in the report of the eval stage (`re
 those it was trained on; on others, and on irony, understatement or comparisons, expect it to be wrong more often than its
 probabilities say.
 """
+
+
+def calibration_note(temperature: Temperature) -> str:
+    """Return the card's section on the probabilities."""
+    if temperature.unused:
+        what = f"No temperature is used: {temperature.unused}."
+    else:
+        what = (
+            f"`python -m sentiment predict` divides the logits by {temperature.value:.3f} (standard error {temperature.standard_error:.3f}; fitted "
+            f"on {temperature.rows:,} validation texts, `temperature.json`), so that of the texts with a probability of 80 % about 80 % are right. "
+            "The pipeline above does not. Which class is the most probable one never changes by it."
+        )
+    return f"\n## Probabilities\n\n{what}\n"
