@@ -63,7 +63,7 @@ def write_corpus(path: Path, rows: int) -> None:
             bar.update(start + len(texts))
 
 
-def measure(rows: int, near_duplicates: bool) -> dict[str, Any]:
+def measure_stages(rows: int, near_duplicates: bool) -> dict[str, Any]:
     """Run the two stages on a corpus of this size, as a user would.
 
     Parameters
@@ -129,7 +129,7 @@ def main() -> None:
     for rows in sorted(set(arguments.rows)):
         if not any((result["rows"], result["near_duplicates"]) == (rows, arguments.near_duplicates) for result in results):
             try:
-                results.append(measure(rows, arguments.near_duplicates))
+                results.append(measure_stages(rows, arguments.near_duplicates))
             except KeyboardInterrupt:
                 raise Interrupted("sizes that were finished are kept; the same command goes on with the next") from None
             results.sort(key=lambda result: (result["near_duplicates"], result["rows"]))

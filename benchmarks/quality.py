@@ -71,7 +71,7 @@ def run_project(settings: TrainParameters, train: Sample, validation: Sample, se
 RECIPES: dict[str, Callable[[TrainParameters, Sample, Sample, int], dict[str, float]]] = {"tutorial": run_tutorial, "project": run_project}
 
 
-def table(runs: dict[str, dict[str, float]]) -> str:
+def quality_table(runs: dict[str, dict[str, float]]) -> str:
     """Draw both recipes beside each other: mean and standard deviation over the seeds, and their difference."""
     lines = ["| | tutorial | project | difference | standard deviation of the seeds |", "| --- | ---: | ---: | ---: | ---: |"]
     for figure in ("validation_loss", "validation_accuracy", "train_loss"):
@@ -102,7 +102,7 @@ def main() -> None:
                 runs[f"{recipe} {seed}"] = run(settings, train, validation, seed)
                 write_json(options.json, {"conditions": conditions, "runs": runs})
                 _say(f"{recipe}, seed {seed}: {json.dumps(runs[f'{recipe} {seed}'])}")
-    show_markdown(f"\n{table(runs)}\n\n{options.json}")
+    show_markdown(f"\n{quality_table(runs)}\n\n{options.json}")
 
 
 def _samples(options: argparse.Namespace, settings: TrainParameters) -> tuple[Sample, Sample]:
