@@ -63,7 +63,7 @@ PLAN = """
 seeds: [43]
 margin: 0.01
 alpha: 0.05
-resamples: 200
+resamples: 1000
 arms:
   baseline: {set: {}}
   higher: {against: baseline, set: {train.lr: 5e-3}}
