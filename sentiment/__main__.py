@@ -38,7 +38,8 @@ def _fetch(arguments: argparse.Namespace) -> None:
         raise UserError("name what to fetch: a dataset (a file, a folder or a Hub id), or --model PATH for an encoder")
     from sentiment.cli.fetch import Request, fetch
 
-    fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
+    place = (given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit)
+    fetch(Request(*place, given.encoding, given.header, given.dry_run))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -106,6 +107,9 @@ def main() -> None:
     command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
     command.add_argument("--commit", action="store_true", help="commit the .dvc file to git: `dvc exp run` un-stages it otherwise")
+    command.add_argument("--encoding", help="of a local text file, where what was found out is wrong: cp1252, gb18030, utf-16, …")
+    command.add_argument("--header", action=argparse.BooleanOptionalAction, help="whether the first row holds the names of the columns")
+    command.add_argument("--dry-run", action="store_true", help="show the first rows of a local file as they would be read, and write nothing")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("show", help="a short table of the experiments")
