@@ -45,6 +45,7 @@ from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.training.temperature_fit import calibrate
+from sentiment.use.committed import warn_of_uncommitted
 from sentiment.use.model_card import calibration_note, model_card
 
 
@@ -144,6 +145,8 @@ def main() -> None:
         runtime = replace(runtime, precision="fp32")
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
+    if Path(settings.model).is_dir():
+        warn_of_uncommitted("train", Path(settings.model))
     unknown = unknown_share(tokenizer, train.texts.token_ids)
     if warning := warning_of_unknown(unknown, settings.model):
         say(f"train: {warning}")
