@@ -27,10 +27,10 @@ from sentiment.model.classification import Trial, load_classifier, try_encoder
 from sentiment.model.encoders import Encoder, find_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
-from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
+from sentiment.model.trained.temperature import Temperature, write_temperature
 from sentiment.model.unknown_tokens import unknown_share, warning_of_unknown
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
