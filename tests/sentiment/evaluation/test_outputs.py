@@ -254,10 +254,28 @@ def test_names_fit_a_picture_and_are_told_apart() -> None:
     for names in (alike, NAMES["twenty of long names"], ["很差", "a  b", "很好"]):
         labels = class_labels(names)
         assert len(set(labels)) == len(names) and max(map(len, labels)) <= 30
-    assert class_labels(["很差", "a  b", "很好"]) == ["class 0", "a b", "class 2"]
 
 
-def test_the_report_names_what_could_not_be_judged() -> None:
+def test_a_name_is_written_with_an_installed_font_and_numbered_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.font_manager import fontManager
+
+    from sentiment.evaluation.report import fonts
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fonts, "_family_with", lambda _: None)  # no font beside the figures' own
+        assert class_labels(["很差", "a  b", "很好"]) == ["class 0", "a b", "class 2"]
+        assert fonts.families_for(["很差", "fine"]) == [fonts.FAMILY]
+        page = render_page(result(by_class=by_class_of([f"很{number}差" for number in range(8)])))
+        assert "No installed font can write some names" in page and "7 (很7差)" in page
+    assert fonts.families_for(["negative", "naïve"]) == [fonts.FAMILY]
+    if any("CJK" in font.name for font in fontManager.ttflist):
+        assert class_labels(["很差"]) == ["很差"] and len(fonts.families_for(["很差"])) > 1
+
+
+def test_the_report_names_what_could_not_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sentiment.evaluation.report import fonts
+
+    monkeypatch.setattr(fonts, "_family_with", lambda _: None)  # no font beside the figures' own
     text = render_page(result(by_class=by_class_of(["bad", "mixed", "good", "fine"], absent=(2,))))
     assert "**No test row is of the class good**" in text and "| good | – | – | – | 0 |" in text
     assert "nan" not in text
