@@ -1,7 +1,6 @@
 """Running a plan over DVC's queue: whatever was killed, failed or lost before, it ends with every experiment made once."""
 
 import os
-import re
 import shutil
 import time
 from dataclasses import dataclass, field
@@ -12,10 +11,13 @@ from filelock import FileLock, Timeout
 from ablations.plan.baseline import committed_parameters
 from ablations.plan.plan_file import Ablations, load_ablations
 from ablations.plan.points import Point, make_points, set_options
-from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
-from ablations.repository import QueueEntry, dvc, head, unfinished
+from ablations.plan.survey import Current, Machine, Survey, check_source, survey, this_machine
+from ablations.repository import QueueEntry, dvc, head
 from ablations.run import orphans
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
+from ablations.run.preconditions import check_repository
+from ablations.run.queue_records import entries, queue_again
+from ablations.run.training_logs import progress_of
 from sentiment.settings.schema import flatten
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
@@ -26,16 +28,15 @@ _RETRIES = 2
 _LOOK_EVERY_SECONDS = 2.0
 _ASK_DVC_EVERY_SECONDS = 20.0
 _STALLED_SECONDS = 60.0
-_LOG_TAIL_BYTES = 4096
 _SHARED_STAGES = ("split", "reference")
-_EPOCH = re.compile(r"epoch (\d+(?:\.\d+)?)(?:.*?loss (\d+\.\d+))?")
 
 
 @dataclass
 class _Tries:
-    """How often a point was queued by this call, and the log of its last failure."""
+    """How often a point was queued by this call, as what, and the log of its last failure."""
 
     queued: int = 0
+    stashed: str | None = None
     log: Path | None = None
 
 
@@ -72,8 +73,9 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     points = make_points(ablations, flatten(baseline))
     workers = share_out(jobs)
     if dry_run:
-        _list(points, survey(points, head(), ablations.other_data), ablations)
+        _list(points, survey(points, head(), Current.of(points, ablations.other_data)), ablations)
         return
+    check_repository()
     _FOLDER.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_FOLDER / "lock")
     try:
@@ -93,8 +95,14 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
 def _list(points: list[Point], found: Survey, ablations: Ablations) -> None:
     for point in points:
         say(f"{'done   ' if point.name in found.done else 'to run '} {point.name}  ({point.arm}, seed {point.seed})")
+    _say_passed_over(found)
     left = sum(point.name not in found.done for point in points)
     say(f"{len(ablations.arms)} arms × {len(ablations.seeds)} seeds: {left} of {len(points)} experiments to run")
+
+
+def _say_passed_over(found: Survey) -> None:
+    for name, reason in found.passed_over.items():
+        say(f"not counted: {name} {reason}")
 
 
 class _Runner:
@@ -105,7 +113,7 @@ class _Runner:
         self._workers = workers
         self._tries = {point.name: _Tries() for point in points}
         self._forced: set[str] = set()
-        self._head = head()
+        self._head = head()  # the study's commit: whatever is committed while it runs
         self._moving_at = time.monotonic()
         self._done_before = 0
 
@@ -115,7 +123,9 @@ class _Runner:
             check_source(str(self._points[0].parameters["prepare.source"]))
         else:
             dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
+        self._current = Current.of(self._points, self._other_data)
         found = self._survey()
+        _say_passed_over(found)
         if self._uniform(found):
             say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report` compares them")
             return
@@ -136,7 +146,7 @@ class _Runner:
         self._finish()
 
     def _survey(self) -> Survey:
-        return survey(self._points, self._head, self._other_data)
+        return survey(self._points, self._head, self._current)
 
     def _uniform(self, found: Survey) -> bool:
         return len(found.done) == len(self._points) and len(set(found.machines.values())) == 1
@@ -155,7 +165,7 @@ class _Runner:
         wanted = self._workers.environment.get(THREADS_VARIABLE, "")
         if orphans.worker_threads() <= {wanted}:
             return
-        if any(row.state == "running" and not orphans.is_orphan(row) for row in unfinished(self._head)):
+        if any(row.state == "running" and not orphans.is_orphan(row) for row in entries(self._head)):
             raise UserError(
                 "a queue worker with another number of threads is at work: let it end, or end it with `python -m ablations stop`, and run this again"
             )
@@ -188,7 +198,7 @@ class _Runner:
 
     def _look(self) -> _State:
         # In this order: what ends between the two questions is seen as running and as done, and not as neither.
-        rows = {row.name: row for row in unfinished(self._head)}
+        rows = {row.name: row for row in entries(self._head)}
         found = self._survey()
         done = {name: reference for name, reference in found.done.items() if self._alike(found.machines[name], name)}
         rows = {name: row for name, row in rows.items() if name not in done}
@@ -199,6 +209,8 @@ class _Runner:
         for point in self._points:
             row = state.rows.get(point.name)
             tries = self._tries[point.name]
+            if row is not None and tries.queued:
+                tries.stashed = row.task
             if point.name in state.survey.done:
                 continue
             if row is not None and row.state == "running" and orphans.is_orphan(row):
@@ -217,7 +229,7 @@ class _Runner:
             if row is None:
                 if tries.queued > _RETRIES:
                     continue  # given up
-                self._queue(point)
+                self._queue(point, tries.stashed)
                 tries.queued += 1
             state.open.append(point)
         self._check_stall(state)
@@ -235,10 +247,18 @@ class _Runner:
             orphans.end_workers()
             self._moving_at = now
 
-    def _queue(self, point: Point) -> None:
+    def _queue(self, point: Point, stashed: str | None) -> None:
         here = {reference.name: reference for reference in references() if reference.baseline == self._head}
         if point.name in here:
             self._rename(here[point.name], set(here))
+        if stashed:
+            queue_again(point.name, stashed, self._head)
+            return
+        if head() != self._head:
+            raise UserError(
+                f"{point.name} is not queued yet, and HEAD is no longer {self._head[:7]}, on which this call began: run it again, "
+                "or check that commit out first"
+            )
         forced = ["--force"] if point.name in self._forced else []
         dvc("exp", "run", "--queue", *forced, "-n", point.name, *set_options(point.parameters), environment=self._workers.environment)
 
@@ -250,7 +270,7 @@ class _Runner:
         until = time.monotonic() + _ASK_DVC_EVERY_SECONDS
         epochs_done = sum(int(point.parameters["train.epochs"]) for point in self._points if point.name in state.survey.done)
         while time.monotonic() < until:
-            progress = [_progress(row) for row in state.rows.values() if row.state == "running"]
+            progress = [progress_of(row) for row in state.rows.values() if row.state == "running"]
             note = "; ".join(text for _, text in progress) or "starting"
             bar.update(int(epochs_done + sum(epoch for epoch, _ in progress)), f"[{finished}/{len(self._points)}] {note}")
             time.sleep(_LOOK_EVERY_SECONDS)
@@ -278,21 +298,3 @@ class _Runner:
                 f"{len(missing)} of {len(self._points)} experiments are missing after {1 + _RETRIES} tries each; put the cause right and run it again"
             )
         say("`python -m ablations report` compares them")
-
-
-def _progress(row: QueueEntry) -> tuple[float, str]:
-    """Read how far a running experiment is from the end of its log."""
-    if row.log is None:
-        return 0.0, row.name
-    try:
-        with row.log.open("rb") as file:
-            file.seek(0, os.SEEK_END)
-            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
-            tail = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return 0.0, row.name
-    found = _EPOCH.findall(tail)
-    if not found:
-        return 0.0, row.name
-    epoch, loss = found[-1]
-    return float(epoch), f"{row.name}: epoch {float(epoch):.1f}" + (f", loss {loss}" if loss else "")

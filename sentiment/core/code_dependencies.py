@@ -66,15 +66,17 @@ def code_hashes(stage: str, root: Path = Path()) -> dict[str, str]:
     for dependency in declared_code(stage, root):
         path = root / dependency
         if path.is_dir():
-            listed = [
-                {"md5": file_hash(root / file), "relpath": file.relative_to(dependency).as_posix()}
-                for file in _files(root, PurePosixPath(dependency), ignored)
-            ]
-            content = json.dumps(sorted(listed, key=lambda entry: entry["relpath"]), sort_keys=True)
-            hashes[dependency] = _md5(content.encode()) + ".dir"
+            files = _files(root, PurePosixPath(dependency), ignored)
+            hashes[dependency] = listing_hash({file.relative_to(dependency).as_posix(): file_hash(root / file) for file in files})
         elif path.exists():
             hashes[dependency] = file_hash(path)
     return hashes
+
+
+def listing_hash(files: Mapping[str, str]) -> str:
+    """Return DVC's name for a folder: the MD5 of its list of files, given by the MD5 of each relative path."""
+    listed = [{"md5": digest, "relpath": path} for path, digest in sorted(files.items())]
+    return _md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
 
 
 def file_hash(path: Path) -> str:

@@ -1,0 +1,27 @@
+"""How far a running experiment is, from the end of its log."""
+
+import os
+import re
+
+from ablations.repository import QueueEntry
+
+_LOG_TAIL_BYTES = 4096
+_EPOCH = re.compile(r"epoch (\d+(?:\.\d+)?)(?:.*?loss (\d+\.\d+))?")
+
+
+def progress_of(row: QueueEntry) -> tuple[float, str]:
+    """Return the epochs that a running experiment has done, and a note of its name, epoch and loss."""
+    if row.log is None:
+        return 0.0, row.name
+    try:
+        with row.log.open("rb") as file:
+            file.seek(0, os.SEEK_END)
+            file.seek(max(0, file.tell() - _LOG_TAIL_BYTES))
+            tail = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return 0.0, row.name
+    found = _EPOCH.findall(tail)
+    if not found:
+        return 0.0, row.name
+    epoch, loss = found[-1]
+    return float(epoch), f"{row.name}: epoch {float(epoch):.1f}" + (f", loss {loss}" if loss else "")
