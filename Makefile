@@ -6,10 +6,11 @@ READY_DEV := $(VENV)/.ready-dev
 # BERT-base at 512 tokens wants a GPU; this plan takes two cores half an hour.
 IMDB_PLAN ?= ablations-imdb-cpu.yaml
 IMDB_SOURCE ?= stanfordnlp/imdb --revision e6281661ce1c48d982bc483cf8a173c1bbeb5d31
+export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb test lint show plots watch clean
+.PHONY: help run ablations report imdb predict test lint show plots watch clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -31,6 +32,9 @@ imdb: $(READY) data/imdb.dvc ## IMDB: fetch it, run three arms and compare them 
 data/imdb.dvc: | $(READY)
 	python -m sentiment fetch $(IMDB_SOURCE) --name imdb
 	git add data/imdb.dvc data/.gitignore
+
+predict: $(READY) ## classify a text: make predict TEXT="A fine film."
+	@python -m sentiment predict -- "$$TEXT"
 
 show: $(READY) ## a short table of the experiments
 	@python -m sentiment show

@@ -1,5 +1,6 @@
 """What is done by hand: bring data in, look at results.
 
+python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment show                                    a short table of the experiments
 python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
@@ -10,15 +11,15 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
+from sentiment.cli.predict_command import add_predict
 from sentiment.terminal.errors import run_main
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
     from sentiment.cli.fetch import Request, fetch
-    from sentiment.terminal.progress import say
 
-    folder = fetch(Request(arguments.source, arguments.name, arguments.revision, arguments.config, arguments.split, arguments.cache_dir))
-    say(f"fetch: {folder} is under DVC ({folder}.dvc is staged in git); use it with -S prepare.source={folder}")
+    given = arguments
+    fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -57,6 +58,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m sentiment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="command")
 
+    add_predict(commands)
+
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, tracked by DVC")
     command.add_argument("source", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
     command.add_argument("--name", help="folder under data/ (default: the last part of the source)")
@@ -65,6 +68,7 @@ def main() -> None:
     split = "take only this split, and call it train, validation or test; may be repeated"
     command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
+    command.add_argument("--commit", action="store_true", help="commit the .dvc file to git: `dvc exp run` un-stages it otherwise")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("show", help="a short table of the experiments")

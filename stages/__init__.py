@@ -8,7 +8,7 @@ import importlib.util
 import os
 import sys
 
-_MISSING = [name for name in ("pydantic", "pyarrow", "sklearn", "torch", "transformers") if importlib.util.find_spec(name) is None]
+_MISSING = [name for name in ("psutil", "pydantic", "pyarrow", "sklearn", "torch", "transformers") if importlib.util.find_spec(name) is None]
 if _MISSING:
     sys.exit(
         f"error: {sys.executable} lacks the project's packages ({', '.join(_MISSING)}): "
@@ -19,3 +19,9 @@ if _MISSING:
 # busy process on two cores that makes a training step six times as slow. A short spin costs nothing when
 # the machine is quiet and keeps that to less than twice.
 os.environ.setdefault("GOMP_SPINCOUNT", "5000")
+
+if sys.argv[:1] == ["-m"]:  # `python -m stages.train`, and not a test's import
+    from sentiment.terminal.signals import end_at_once_while_importing, watch_parent
+
+    end_at_once_while_importing()
+    watch_parent()

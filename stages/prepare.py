@@ -18,6 +18,7 @@ import pyarrow as pa
 from sentiment.core import paths
 from sentiment.core.checksums import write_checksums
 from sentiment.core.class_names import write_class_names
+from sentiment.core.code_dependencies import own_parameters
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import TableWriter
 from sentiment.data.dealing import dropped_rows
@@ -34,9 +35,10 @@ from sentiment.data.reading.corpus import Columns
 from sentiment.data.reading.formats import count_rows
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.data.reading.spill_file import RowStore
-from sentiment.settings.schema import load_parameters
+from sentiment.settings.schema import flatten, load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
+from sentiment.use.committed import commit_command, what_to_commit
 
 _LONG = 50_000  # rows: some seconds
 
@@ -152,7 +154,7 @@ def main() -> None:
     with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)
-        write_checksums(folder)
+        write_checksums(folder, own_parameters("prepare", flatten(params)))
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)
@@ -160,6 +162,8 @@ def main() -> None:
     summary = dropped_rows.summary(np.concatenate(list(prepared.reasons.values())))
     examples = f"; examples: {paths.PREPARED / dropped_rows.MARKDOWN}" if counts["rows_kept"] != counts["rows_read"] else ""
     say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({summary}){examples}")
+    if files := what_to_commit(Path(params.prepare.source)):
+        say(f"prepare: experiments with --temp or --queue would lack {files[0]}; commit it: {commit_command(files, params.prepare.source)}")
     if not prepared.challenge.kept:
         say(f"prepare: the challenge set has the classes {', '.join(CLASS_NAMES)}, not those of this data: left out")
 

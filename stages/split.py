@@ -16,6 +16,7 @@ import numpy as np
 from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import read_class_names, write_class_names
+from sentiment.core.code_dependencies import own_parameters
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import SPLITS, count_table, iterate_table
 from sentiment.data.dealing.challenge_set import TABLE, split_challenge
@@ -27,7 +28,7 @@ from sentiment.data.parameters import SplitParameters
 from sentiment.data.paths import SPLIT_METRICS
 from sentiment.data.process_pool import ProcessPool
 from sentiment.data.reading.sources import WHOLE
-from sentiment.settings.schema import load_parameters
+from sentiment.settings.schema import flatten, load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 
@@ -136,7 +137,7 @@ def main() -> None:
         keys = read_keys(folder, threshold is not None, workers)
         report = prove(folder, keys, class_names, threshold)
         challenge = split_challenge(paths.PREPARED / TABLE, keys["train"], folder / TABLE)
-        write_checksums(folder)
+        write_checksums(folder, own_parameters("split", flatten(params)))
         report["challenge"] = {"rows": challenge.kept, "in_train": challenge.read - challenge.kept}
     write_json(SPLIT_METRICS, report)
     say("split: " + ", ".join(f"{len(part.rows)} {name}" for name, part in parts.items()) + "; no text and no group in two of them")

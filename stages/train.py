@@ -8,6 +8,7 @@ Device, threads, processes and SwanLab's mode come from the environment: SENTIME
 SENTIMENT_PROCESSES (or an outer torchrun), SWANLAB_MODE.
 """
 
+import os
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,8 @@ from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
-from sentiment.core.files import replacing, write_json, write_text, write_tsv
+from sentiment.core.code_dependencies import code_hashes, own_parameters
+from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import labels_of, read_table
 from sentiment.model import processes
 from sentiment.model.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
@@ -26,14 +28,16 @@ from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
-from sentiment.settings.schema import load_parameters
+from sentiment.settings.schema import flatten, load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 from sentiment.tracking.tracker import Tracker, describe_run, start_training_run
 from sentiment.tracking.training_watchers import ProgressCallback, TrackingCallback
-from sentiment.training.checkpoints import checkpoint_folder, fingerprint
+from sentiment.training.checkpoints import EXPERIMENT_VARIABLE, checkpoint_folder, fingerprint, prune_checkpoints
+from sentiment.training.disk_room import explain_shortage
+from sentiment.training.divergence import DivergedError, describe_divergence, keep_diverged
 from sentiment.training.fine_tuning import fine_tune, steps_per_epoch
-from sentiment.training.history import Examples, Outcome
+from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.model_card import model_card
@@ -55,7 +59,7 @@ def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) ->
 
 def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: str, folder: Path) -> None:
     """Write model, tokenizer and card as `transformers.pipeline` reads them, and how a text is read."""
-    with replacing(folder) as partial:
+    with replacing(folder) as partial, explain_shortage(folder.parent, outcome.model.num_parameters() * 4):
         outcome.model.save_pretrained(partial)
         tokenizer.model_max_length = settings.max_length
         tokenizer.save_pretrained(partial)
@@ -64,22 +68,22 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: s
         write_checksums(partial)
 
 
-def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
-    """Write what happened at each step and at each evaluation."""
+def save_curves(outcome: Outcome, name: str, folder: Path, parameters: dict[str, Any], code: dict[str, str]) -> None:
+    """Write what happened at each step and at each evaluation, and what the stage ran with."""
     with replacing(folder) as partial:
         partial.mkdir()
-        write_tsv(
-            partial / paths.STEP_CURVE,
-            ["step", "epoch", "loss", "grad_norm", "lr"],
-            [(record.step, record.epoch, record.loss, record.grad_norm, record.lr) for record in outcome.steps],
-        )
-        write_tsv(
-            partial / paths.VALIDATION_CURVE,
-            ["step", "epoch", "loss", "accuracy"],
-            [(record.step, record.epoch, record.loss, record.accuracy) for record in outcome.validations],
-        )
+        write_training_curves(partial, outcome.steps, outcome.validations)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
-        write_checksums(partial)
+        write_checksums(partial, parameters, code)
+
+
+def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, name: str, checkpoints: Path) -> UserError:
+    """Keep the curves of a training that diverged, drop its checkpoints, which lead there again, and return what to say."""
+    kept = paths.diverged_folder(os.environ.get(EXPERIMENT_VARIABLE) or name)
+    if processes.rank() == 0:
+        keep_diverged(error, kept, name, {"seed": seed, **{f"train.{key}": value for key, value in settings.model_dump().items()}})
+        prune_checkpoints(checkpoints, 0, None)
+    return UserError(describe_divergence(error.divergence, settings, kept))
 
 
 def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
@@ -105,6 +109,7 @@ def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
     settings, seed = params.train, params.seed
+    code = code_hashes("train")  # before it can be edited
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
@@ -144,15 +149,17 @@ def main() -> None:
                 folder,
                 [ProgressCallback(bar), TrackingCallback(tracker)],
             )
-        except BaseException:
+        except BaseException as error:
             tracker.finish(failed=True)
+            if isinstance(error, DivergedError):
+                raise refuse_diverged(error, settings, seed, name, folder) from None
             raise
         tracker.finish()
         if first:
             card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
             save_model(outcome, tokenizer, reading, card, paths.CLASSIFIER)
-            save_curves(outcome, name, paths.TRAIN_REPORT)
+            save_curves(outcome, name, paths.TRAIN_REPORT, own_parameters("train", flatten(params)), code)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write
 

@@ -18,6 +18,7 @@ from ablations.plan.points import hydra_value, name_in_plan, recipe
 _MOST_NEW_SEEDS = 5
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_./-]*")  # what neither a shell nor Hydra's grammar takes for anything but text
 _WARMUP = 0.1
+_USUAL_LEARNING_RATE = 1e-4  # the upper end of what BERT is fine-tuned with (Devlin et al. 2019; Mosbach et al. 2021)
 AS_GOOD = 0.05  # validation losses this near to the lowest are as good
 
 
@@ -61,6 +62,8 @@ class Advice:
 
 Change = Mapping[str, tuple[Any, Any]]
 
+_NO_START = (Course.DIVERGING, Course.NOT_LEARNING)
+
 
 def advise(
     family: Family,
@@ -72,7 +75,7 @@ def advise(
     """Say what to try next.
 
     It starts from the arms with the lowest validation loss (and those within 5 % of it) among those that neither
-    diverge nor are judged worse than the arm they are compared with: the test set chooses nothing. What was tried
+    diverge, nor have yet to begin to learn, nor are judged worse than the arm they are compared with: the test set chooses nothing. What was tried
     already, and what a comparison speaks against, is not recommended.
 
     Parameters
@@ -97,6 +100,8 @@ def advise(
     for arm in family.arms:
         if diagnoses[arm.name].course is Course.DIVERGING:
             made.rescue(arm)
+        elif diagnoses[arm.name].course is Course.NOT_LEARNING:
+            made.wake(arm)
     for start in starting_arms(family, diagnoses, comparisons):
         found = diagnoses[start.name]
         if found.course is Course.OSCILLATING:
@@ -111,7 +116,7 @@ def starting_arms(family: Family, diagnoses: Mapping[str, Diagnosis], comparison
     """Return the arms that the next experiments depart from, best first; none where every arm diverges or is worse."""
     worse = {comparison.arm for comparison in comparisons if comparison.verdict is Verdict.WORSE}
     beaten = worse | {comparison.against for comparison in comparisons if comparison.verdict is Verdict.BETTER}
-    candidates = [arm for arm in family.arms if diagnoses[arm.name].course is not Course.DIVERGING and arm.name not in beaten]
+    candidates = [arm for arm in family.arms if diagnoses[arm.name].course not in _NO_START and arm.name not in beaten]
     losses = {arm.name: diagnoses[arm.name].validation_loss for arm in candidates}
     near = [arm for arm in candidates if losses[arm.name] <= (1 + AS_GOOD) * min(losses.values())]
     return sorted(near, key=lambda arm: losses[arm.name])
@@ -134,6 +139,15 @@ class _Proposals:
         if now["train.warmup"] < _WARMUP and self._propose(arm, f"Warm-up for {arm.name}", reason, {"train.warmup": _WARMUP}):
             return
         self._propose(arm, f"A lower learning rate for {arm.name}", reason, {"train.lr": _rounded(now["train.lr"] / 2)})
+
+    def wake(self, arm: FamilyArm) -> None:
+        """Propose what gets an arm to learn that has not begun to."""
+        now = _parameters(arm)
+        lr, epochs = float(now["train.lr"]), int(now["train.epochs"])
+        reason = f"the loss of {arm.name} is still that of guessing"
+        higher = min(10 * lr, _USUAL_LEARNING_RATE) if lr < _USUAL_LEARNING_RATE else 2 * lr
+        self._propose(arm, f"A higher learning rate for {arm.name}", f"{reason}; its steps are too small", {"train.lr": _rounded(higher)})
+        self._propose(arm, f"More epochs for {arm.name}", f"{reason}; its steps are too few", {"train.epochs": 2 * epochs})
 
     def calm(self, arm: FamilyArm) -> None:
         """Propose what steadies an arm that oscillates."""

@@ -60,13 +60,15 @@ class Overfitting:
     sentence: str
 
 
-def judge_overfitting(experiments: Sequence[Experiment]) -> Overfitting:
+def judge_overfitting(experiments: Sequence[Experiment], learning: bool = True) -> Overfitting:
     """Judge an arm by the validation losses of its seeds.
 
     Parameters
     ----------
     experiments : sequence of Experiment
         One a seed.
+    learning : bool
+        False where an arm has not begun to learn: nothing can be judged then.
 
     Returns
     -------
@@ -91,6 +93,8 @@ def judge_overfitting(experiments: Sequence[Experiment]) -> Overfitting:
     median = float(np.median(best))
     if not np.isfinite(min(row["lowest"] for row in rows)):
         fit, sentence = Fit.UNKNOWN, "No evaluation has a finite loss: there is nothing to judge."
+    elif not learning:
+        fit, sentence = Fit.UNKNOWN, "It has not begun to learn: whether it would overfit cannot be seen."
     elif max(row["evaluations"] for row in rows) < 2:
         fit, sentence = Fit.UNKNOWN, "One epoch is one evaluation: whether more would help cannot be seen."
     elif mean["rise"] >= MATTERS and most_rise:

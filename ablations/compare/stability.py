@@ -17,12 +17,16 @@ class Course(StrEnum):
 
     CONVERGING = "converging"
     OSCILLATING = "oscillating"
+    NOT_LEARNING = "not yet learning"
     DIVERGING = "diverging"
 
 
 # Thresholds. Where a paper gives one it is named; the others are this project's, and written as such in docs/ablations.md.
 CHANCE_STANDARD_ERRORS = 2.0  # a failed run is one at or near the majority class (Dodge et al. 2020; Mosbach et al. 2021)
 VANISHED_NORM = 0.1  # of the first steps' median: failed runs show vanishing gradients (Mosbach et al. 2021)
+FLAT_NATS = 0.02  # a change of the loss that is no learning, whatever the noise
+FLAT_STANDARD_ERRORS = 3.0  # of the difference between the first and the last tenth of the steps
+GUESSING = 0.95  # of the loss of guessing by the classes' shares: from there on nothing has been learned
 WINDOWS = 10  # windows of equal length over the last two thirds of a training
 ROUGHNESS = 2.5  # standard deviations of a window's mean, as batch noise alone gives them
 RISING_NORM = 2.0  # the norm's median in the last ninth of a training over that two ninths before
@@ -50,7 +54,7 @@ class Stability:
         How far the loss, averaged over windows, strays from falling steadily: root mean square of
         (window mean - best non-increasing fit) over the standard error of a window's mean.
     course : Course
-        Converging, oscillating or diverging.
+        Converging, oscillating, not yet learning or diverging.
     reasons : list of str
         What decided it.
     """
@@ -79,9 +83,11 @@ def judge_stability(experiment: Experiment) -> Stability:
     Returns
     -------
     Stability
+        Not yet learning where every step is finite, the training loss is as high at the end as at the start (within
+        batch noise), the answers are those of guessing, and the gradients have not vanished: too few or too small steps.
         Diverging where a loss or a gradient is not finite, where the validation accuracy ends within
         two standard errors of the largest class's share, or where the training loss ends above where it
-        began. Else oscillating where the loss strays from falling more than batch noise explains
+        began by more than batch noise. Else oscillating where the loss strays from falling more than batch noise explains
         (`roughness` above 2.5), or where the gradient norm doubles within the last third while the
         loss rises. Else converging.
 
@@ -113,27 +119,39 @@ def judge_stability(experiment: Experiment) -> Stability:
     tenth = max(1, len(loss) // 10)
     start, end = float(loss[:tenth].mean()), float(loss[-tenth:].mean())
 
+    vanished = float(np.median(norm[last_third])) < VANISHED_NORM * float(np.median(norm[:tenth]))
+    tolerance = max(FLAT_NATS, FLAT_STANDARD_ERRORS * _batch_noise(loss) * float(np.sqrt(2 / tenth)))
+    flat = abs(end - start) <= tolerance
+    guessing = collapsed or end >= GUESSING * _loss_of_guessing(chance)
+
     reasons = []
-    course = Course.CONVERGING
-    if not_finite:
-        reasons.append(f"{not_finite} steps have a loss or a gradient that is not finite")
-    if collapsed:
-        reasons.append(f"validation accuracy ends at {last_accuracy:.1%}, near the {chance:.1%} of always answering the largest class")
-        if float(np.median(norm[last_third])) < VANISHED_NORM * float(np.median(norm[:tenth])):
-            reasons.append("its gradients have vanished")
-    if end > start:
-        reasons.append(f"the training loss ends at {end:.3f}, above the {start:.3f} it began with")
-    if reasons:
-        course = Course.DIVERGING
+    if flat and guessing and not vanished and not not_finite:
+        course = Course.NOT_LEARNING
+        reasons.append(
+            f"the training loss is {end:.3f} at the end and {start:.3f} at the start, as for guessing, and the gradients have not vanished: "
+            f"{len(loss):,} steps at this learning rate are too few"
+        )
     else:
-        if rough > ROUGHNESS:
-            reasons.append(f"the smoothed training loss moves {rough:.1f} times as much as batch noise explains")
-        if norm_trend > RISING_NORM and loss_trend > 0:
-            reasons.append(f"the gradient norm grows {norm_trend:.1f} times over the last third while the loss rises")
+        course = Course.CONVERGING
+        if not_finite:
+            reasons.append(f"{not_finite} steps have a loss or a gradient that is not finite")
+        if collapsed:
+            reasons.append(f"validation accuracy ends at {last_accuracy:.1%}, near the {chance:.1%} of always answering the largest class")
+            if vanished:
+                reasons.append("its gradients have vanished")
+        if end > start + tolerance:
+            reasons.append(f"the training loss ends at {end:.3f}, above the {start:.3f} it began with")
         if reasons:
-            course = Course.OSCILLATING
+            course = Course.DIVERGING
         else:
-            reasons.append(f"the training loss falls from {start:.3f} to {end:.3f} and moves no more than batch noise explains")
+            if rough > ROUGHNESS:
+                reasons.append(f"the smoothed training loss moves {rough:.1f} times as much as batch noise explains")
+            if norm_trend > RISING_NORM and loss_trend > 0:
+                reasons.append(f"the gradient norm grows {norm_trend:.1f} times over the last third while the loss rises")
+            if reasons:
+                course = Course.OSCILLATING
+            else:
+                reasons.append(f"the training loss falls from {start:.3f} to {end:.3f} and moves no more than batch noise explains")
     return Stability(
         median=float(np.median(norm)),
         p95=float(np.percentile(norm, 95)),
@@ -147,6 +165,17 @@ def judge_stability(experiment: Experiment) -> Stability:
         course=course,
         reasons=reasons,
     )
+
+
+def _batch_noise(loss: Floats) -> float:
+    # From one step to the next a trend changes little: what differs is noise, of two steps.
+    return float(np.diff(loss).std() / np.sqrt(2)) if len(loss) > 2 else 0.0
+
+
+def _loss_of_guessing(largest_share: float) -> float:
+    # The entropy of the largest class against the rest: with more than two classes guessing costs more.
+    shares = np.clip([largest_share, 1 - largest_share], 1e-12, 1)
+    return float(-(shares * np.log(shares)).sum())
 
 
 def worst(courses: Sequence[Course]) -> Course:

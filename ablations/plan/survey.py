@@ -20,6 +20,7 @@ from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
+from sentiment.use.committed import commit_command, what_to_commit
 from sentiment.use.experiment_agreement import disagreement
 from sentiment.use.experiment_refs import ExperimentReference, references
 
@@ -123,11 +124,12 @@ def check_source(source: str) -> None:
         Where neither the file nor its .dvc file is in git.
     """
     tracked = [path for path in (source, f"{source}.dvc") if Path(path).exists() and git("ls-files", "--", path).strip()]
-    if not tracked:
-        raise UserError(
-            f"prepare.source = {source} is not in git, nor is {source}.dvc: bring it in with `python -m sentiment fetch` (IMDB: `make imdb`), then "
-            f"`git add {source}.dvc data/.gitignore && git commit`"
-        )
+    if tracked:
+        return
+    lacked = f"prepare.source = {source} is not in git, nor is {source}.dvc, and the experiments would lack it"
+    if files := what_to_commit(Path(source)):
+        raise UserError(f"{lacked}: {commit_command(files, source)}")
+    raise UserError(f"{lacked}: bring it in with `python -m sentiment fetch --commit` (IMDB: `make imdb`)")
 
 
 class Current:

@@ -11,7 +11,7 @@ from ablations.compare.comparison import ArmResult, Comparison, TestBench
 from ablations.compare.experiments import Experiment
 from ablations.compare.family import Family, FamilyArm, Refusal, make_family
 from ablations.compare.overfitting import judge_overfitting
-from ablations.compare.stability import Stability, judge_stability, worst
+from ablations.compare.stability import Course, Stability, judge_stability, worst
 from ablations.plan.plan_file import Ablations
 from sentiment.settings.schema import Parameters, flatten
 from sentiment.terminal.errors import UserError
@@ -105,4 +105,5 @@ def _diagnose(arm: FamilyArm, stabilities: Any) -> Diagnosis:
     experiments = list(arm.experiments.values())
     kept = [one.metrics["best_eval_loss" if one.parameters["train.keep"] == "best" else "eval_loss"] for one in experiments]
     losses = [float("inf") if value is None else float(value) for value in kept]
-    return Diagnosis(worst([one.course for one in stabilities]), judge_overfitting(experiments), float(np.mean(losses)))
+    course = worst([one.course for one in stabilities])
+    return Diagnosis(course, judge_overfitting(experiments, course is not Course.NOT_LEARNING), float(np.mean(losses)))

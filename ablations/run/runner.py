@@ -119,9 +119,8 @@ class _Runner:
 
     def run(self) -> None:
         """Queue, watch and queue again until every experiment is there or given up."""
-        if self._other_data:  # the workspace stands on other parameters: the first experiment makes what all share
-            check_source(str(self._points[0].parameters["prepare.source"]))
-        else:
+        check_source(str(self._points[0].parameters["prepare.source"]))
+        if not self._other_data:  # else the workspace stands on other parameters: the first experiment makes what all share
             dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
         self._current = Current.of(self._points, self._other_data)
         found = self._survey()

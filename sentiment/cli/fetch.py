@@ -3,7 +3,6 @@
 import os
 import re
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -20,6 +19,8 @@ from sentiment.data.reading.sources import WHOLE, SourceFile, find_files
 from sentiment.model.network import reachable
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import progress_bar, say
+from sentiment.use.commands import run_dvc, run_git
+from sentiment.use.committed import commit, commit_command, what_to_commit
 
 DATA = Path("data")
 ORIGIN = "origin.json"
@@ -46,6 +47,8 @@ class Request:
         local folder, ``part-*.csv=train``; by default all, by their names.
     cache_dir : str or None
         Where the Hub's files are kept; by default the Hub's own cache.
+    commit : bool
+        Commit the folder's .dvc file to git.
     """
 
     source: str
@@ -54,6 +57,7 @@ class Request:
     config: str | None = None
     splits: list[str] | None = None
     cache_dir: str | None = None
+    commit: bool = False
 
 
 def fetch(request: Request) -> Path:
@@ -89,7 +93,7 @@ def fetch(request: Request) -> Path:
             origin = _fetch_hub(request, partial)
         rows = {path.stem: pq.read_metadata(path).num_rows for path in sorted(partial.glob("*.parquet"))}
         write_json(partial / ORIGIN, {**origin, "rows": rows})
-    _track(folder)
+    _track(folder, request.commit)
     return folder
 
 
@@ -272,15 +276,16 @@ def _chosen_splits(request: Request, parts: Mapping[str, Any]) -> dict[str, str]
     return chosen
 
 
-def _track(folder: Path) -> None:
-    # The same interpreter's DVC, whether or not its environment is on PATH.
-    _run([sys.executable, "-m", "dvc", "add", "--quiet", str(folder)])
+def _track(folder: Path, and_commit: bool) -> None:
+    run_dvc("add", "--quiet", str(folder))
     if subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False).returncode == 0:
-        _run(["git", "add", f"{folder}.dvc", str(folder.parent / ".gitignore")])
-
-
-def _run(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        raise UserError(f"`{' '.join(command[-3:])}` failed: {last}")
+        run_git("add", f"{folder}.dvc", str(folder.parent / ".gitignore"))
+    say(f"fetch: {folder} is under DVC; use it with -S prepare.source={folder}")
+    if not (files := what_to_commit(folder)):
+        return
+    if and_commit:
+        commit(files, str(folder))
+        say(f"fetch: {files[0]} is committed")
+    else:
+        command = commit_command(files, str(folder))
+        say(f"fetch: {files[0]} is staged; commit it before `dvc exp run`, which un-stages it (--commit does so): {command}")

@@ -39,6 +39,13 @@ def declared_code(stage: str, root: Path = Path()) -> list[str]:
     return [dependency for dependency in stages[stage]["deps"] if is_code(dependency)]
 
 
+def own_parameters(stage: str, flat: Mapping[str, Any], root: Path = Path()) -> dict[str, Any]:
+    """Return the parameters that dvc.yaml declares for a stage, of all parameters by dotted name."""
+    stages: Mapping[str, Any] = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    declared = [name for name in stages[stage].get("params") or [] if isinstance(name, str)]
+    return {key: value for key, value in flat.items() if any(key == name or key.startswith(f"{name}.") for name in declared)}
+
+
 def code_files(stage: str, root: Path = Path()) -> list[Path]:
     """Return every file that a stage's code dependencies come to, relative to `root`, in the order of their paths."""
     ignored = _ignored(root)

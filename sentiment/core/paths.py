@@ -43,3 +43,8 @@ def main_root(start: Path | None = None) -> Path:
         if parts[index : index + len(_EXPERIMENT_WORKSPACES)] == _EXPERIMENT_WORKSPACES:
             return Path(*parts[:index])
     return here
+
+
+def diverged_folder(name: str) -> Path:
+    """Return where the curves of a training that diverged are kept, by its experiment's name; outside of the outputs."""
+    return main_root() / ".diverged" / name

@@ -7,12 +7,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment.core.tables import labels_of
-from sentiment.model.encoders import load_trained
-from sentiment.model.prediction import Predictions, predict
+from sentiment.model.prediction import Predictions, judge
+from sentiment.model.reader import TextClassifier
 from sentiment.model.runtime import Runtime
 from sentiment.model.text_settings import TextSettings
 from sentiment.model.token_cache import token_cache
-from sentiment.model.tokens import tokenize
 from sentiment.terminal.progress import progress_bar
 
 
@@ -32,13 +31,10 @@ class Classifier:
     """
 
     def __init__(self, folder: Path, runtime: Runtime, settings: TextSettings, batch_size: int) -> None:
-        self._tokenizer, self._model = load_trained(folder)
-        self._model.to(runtime.device)
-        self._runtime, self._settings, self._batch_size = runtime, settings, batch_size
+        self._reader = TextClassifier(folder, runtime, settings, batch_size)
 
     def classify(self, table: pa.Table, name: str) -> tuple[Predictions, npt.NDArray[np.int64]]:
         """Return predictions in row order, and each text's number of tokens before cutting."""
-        texts = tokenize(self._tokenizer, table.column("text").to_pylist(), self._settings.max_length, self._settings.truncation, token_cache())
         with progress_bar(name, table.num_rows) as bar:
-            predictions = predict(self._model, texts, labels_of(table), self._batch_size, self._runtime, bar.update)
-        return predictions, texts.full_lengths
+            logits, lengths = self._reader.read(table.column("text").to_pylist(), bar.update, token_cache())
+        return judge(logits, labels_of(table)), lengths

@@ -62,7 +62,51 @@ def predict(
     runtime: Runtime,
     progress: Callable[[int], None] | None = None,
 ) -> Predictions:
-    """Classify texts.
+    """Classify texts whose classes are known.
+
+    Parameters
+    ----------
+    model, texts, batch_size, runtime, progress
+        As for `compute_logits`.
+    labels : ndarray of int, shape (n,)
+        The texts' true classes.
+
+    Returns
+    -------
+    Predictions
+        In the order of `texts`.
+    """
+    return judge(compute_logits(model, texts, batch_size, runtime, progress), labels)
+
+
+def judge(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Predictions:
+    """Compare a classifier's logits, shape (n, classes), with the true classes, shape (n,)."""
+    log_probabilities = log_softmax(logits)
+    losses = -log_probabilities[np.arange(len(labels)), labels]
+    losses[~np.isfinite(logits).all(axis=1)] = np.nan
+    return Predictions(np.exp(log_probabilities), losses, labels)
+
+
+def log_softmax(logits: npt.NDArray[np.float64], temperature: float = 1.0) -> npt.NDArray[np.float64]:
+    """Return the logarithms of the classes' probabilities.
+
+    Parameters
+    ----------
+    logits : ndarray of float64, shape (n, classes)
+        A row that is not finite counts as one of equal logits.
+    temperature : float
+        Above 0: the logits are divided by it.
+    """
+    known = np.where(np.isfinite(logits).all(axis=1, keepdims=True), logits, 0.0) / temperature
+    shifted = known - known.max(axis=1, keepdims=True)
+    logarithms: npt.NDArray[np.float64] = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return logarithms
+
+
+def compute_logits(
+    model: Any, texts: TokenizedTexts, batch_size: int, runtime: Runtime, progress: Callable[[int], None] | None = None
+) -> npt.NDArray[np.float64]:
+    """Run a classifier over texts.
 
     Parameters
     ----------
@@ -70,8 +114,6 @@ def predict(
         A sequence classifier; put into evaluation mode, and back into the mode it was in.
     texts : TokenizedTexts
         n texts.
-    labels : ndarray of int, shape (n,)
-        Their true classes.
     batch_size : int
         Texts a forward pass. In bf16 it moves a logit by up to 4e-4.
     runtime : Runtime
@@ -81,8 +123,8 @@ def predict(
 
     Returns
     -------
-    Predictions
-        In the order of `texts`.
+    ndarray of float64, shape (n, classes)
+        In the order of `texts`; not finite where the model gave no finite number.
     """
     order = np.argsort(-texts.lengths, kind="stable")
     logits = np.zeros((len(order), model.config.num_labels), dtype=np.float64)
@@ -98,11 +140,4 @@ def predict(
             if progress:
                 progress(start + len(rows))
     model.train(was_training)
-    logits = processes.sum_of(logits, model.device)
-    silent = ~np.isfinite(logits).all(axis=1)
-    logits[silent] = 0.0
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    log_probabilities = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    losses = -log_probabilities[np.arange(len(labels)), labels]
-    losses[silent] = np.nan
-    return Predictions(np.exp(log_probabilities), losses, labels)
+    return processes.sum_of(logits, model.device)

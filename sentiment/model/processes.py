@@ -15,6 +15,7 @@ import torch
 import torch.distributed
 
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.signals import stop_signals
 
 PROCESSES_VARIABLE = "SENTIMENT_PROCESSES"
 
@@ -70,6 +71,7 @@ def launch(module: str) -> bool:
         rdzv_backend="c10d",
         rdzv_endpoint="localhost:0",
         max_restarts=0,
+        signals_to_handle=",".join(number.name for number in stop_signals()),
     )
     try:
         elastic_launch(config, sys.executable)("-m", module)

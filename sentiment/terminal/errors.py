@@ -4,6 +4,8 @@ import os
 import sys
 from collections.abc import Callable
 
+from sentiment.terminal.signals import INTERRUPTED, end_silently_when_asked_again, raise_when_asked_to_stop
+
 _SHOWN = 100  # characters
 
 
@@ -47,9 +49,11 @@ def run_main(main: Callable[[], None]) -> None:
     ----------
     main : callable
         Takes nothing. A `UserError` or an `OSError` it raises ends the process with status 1,
-        an interruption with status 130; with ``DEBUG=1`` the traceback is shown instead.
+        an interruption (Ctrl-C, SIGTERM, SIGHUP; under DVC the end of the process that runs the stage)
+        with status 130; with ``DEBUG=1`` the traceback is shown instead.
         Anything else is a defect of this project and keeps its traceback.
     """
+    raise_when_asked_to_stop()
     if os.environ.get("DEBUG") == "1":
         main()
         return
@@ -61,12 +65,13 @@ def run_main(main: Callable[[], None]) -> None:
         where = f" ({error.filename})" if error.filename else ""
         _end(f"error: {error.strerror or error}{where}", status=1)
     except Interrupted as error:
-        _end(f"stopped: {error}", status=130, all_say_it=True)
+        _end(f"stopped: {error}", status=INTERRUPTED, all_say_it=True)
     except KeyboardInterrupt:
-        _end("stopped by the user", status=130)  # what it had written by then, only the stage knows
+        _end("stopped before the end: run the same command again", status=INTERRUPTED, all_say_it=True)
 
 
 def _end(line: str, status: int, all_say_it: bool = False) -> None:
+    end_silently_when_asked_again()
     sys.stdout.flush()
     if not (all_say_it and os.environ.get("RANK", "0") != "0"):  # of several processes the first one speaks
         print(" ".join(line.split()), file=sys.stderr, flush=True)

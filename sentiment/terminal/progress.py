@@ -57,8 +57,11 @@ class ProgressBar:
             say(f"{self._description}: {done}/{self._total}{'  ' + note if note else ''}{self._remaining(now)}")
 
     def start_from(self, done: int) -> None:
-        """Tell that `done` units were finished before: the time left is judged by the others."""
+        """Begin now, with `done` units finished before: the time left is judged by the others."""
         self._initial = self._done = done
+        self._start = self._last_line = time.monotonic()
+        if self._progress is not None and self._task is not None:
+            self._progress.reset(self._task, completed=done, note="")
 
     def _remaining(self, now: float) -> str:
         worked = self._done - self._initial

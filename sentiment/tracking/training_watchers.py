@@ -41,9 +41,11 @@ class ProgressCallback(TrainerCallback):
         self._bar = bar
 
     def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        if state.global_step:
+        if state.global_step >= state.max_steps:
+            say(f"train: all {state.global_step} steps are in the checkpoint: only the outputs are to be written")
+        elif state.global_step:
             say(f"train: goes on from step {state.global_step}")
-            self._bar.start_from(state.global_step)
+        self._bar.start_from(state.global_step)  # the time left is that of the training, without what came before it
 
     def on_log(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: dict[str, float] | None = None, **_: Any) -> None:
         logs = logs or {}

@@ -13,15 +13,16 @@ from sentiment.model.prediction import predict
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import LENGTH_STEP, pad
 from sentiment.terminal.errors import UserError
-from sentiment.training.callbacks import EpochCallback, PatienceCallback, SavingCallback, stopping_on_signals
-from sentiment.training.checkpoints import last_checkpoint
+from sentiment.training.callbacks import EpochCallback, PatienceCallback, SavingCallback, epochs_until_patience_ended, stopping_on_signals
+from sentiment.training.checkpoints import discard_after, last_checkpoint
 from sentiment.training.data_order import FILLER, TrainingOrder
+from sentiment.training.disk_room import checkpoint_bytes, explain_shortage, require_room
+from sentiment.training.divergence import DivergedError, Divergence, FiniteCheck, NotFiniteError
 from sentiment.training.history import Examples, Outcome, read_history
 from sentiment.training.loss import training_loss
 from sentiment.training.parameters import TrainParameters
 
 VALIDATION_BATCH = 64
-_KEEP_CHECKPOINTS = 2
 _NO_LABEL = -100  # cross_entropy passes over it, and Trainer does not count it
 
 
@@ -63,7 +64,11 @@ def fine_tune(
     Raises
     ------
     Interrupted
-        After SIGINT or SIGTERM, once the state is saved.
+        After a signal that asks to end, once the state is saved.
+    DivergedError
+        Where a loss is not finite.
+    UserError
+        Where the disk has no room for the checkpoints and the model.
     """
     set_seed(seed)
     model = load_model()
@@ -79,7 +84,7 @@ def fine_tune(
         eval_dataset=_Dataset(validation),
         data_collator=_Collator(model.config.pad_token_id or 0),
         compute_loss_func=training_loss(settings, train.labels, model.config.num_labels),
-        callbacks=[EpochCallback(order), PatienceCallback(settings.early_stopping_patience), *callbacks],
+        callbacks=[EpochCallback(order), PatienceCallback(settings.early_stopping_patience), *callbacks, FiniteCheck()],
     )
     # BERT's forward takes **kwargs, which Trainer mistakes for a loss that is scaled already.
     trainer.model_accepts_loss_kwargs = False
@@ -87,10 +92,7 @@ def fine_tune(
     trainer.remove_callback(PrinterCallback)
     if processes.rank():
         torch.manual_seed(seed + processes.rank())  # dropout of its own; the first process draws as one alone does
-    checkpoint = last_checkpoint(folder)
-    with stopping_on_signals() as stop:
-        trainer.add_callback(SavingCallback(stop))
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    _train(trainer, folder, settings)
     steps, validations = read_history(trainer.state.log_history)
     return Outcome(
         model=trainer.model,
@@ -99,6 +101,27 @@ def fine_tune(
         tokens=int(trainer.state.num_input_tokens_seen),
         flops=float(trainer.state.total_flos),
     )
+
+
+def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameters) -> None:
+    """Train from the last whole checkpoint, or from the beginning; nothing is left to train where that one is the last."""
+    keep_best = settings.keep == "best"
+    checkpoint = last_checkpoint(folder, with_best=keep_best)
+    processes.wait()  # all have chosen
+    if processes.rank() == 0:
+        folder.mkdir(parents=True, exist_ok=True)
+        discard_after(folder, checkpoint)
+        require_room(folder, Path.cwd(), trainer.model.num_parameters())
+    if (epochs := epochs_until_patience_ended(checkpoint, settings.early_stopping_patience)) is not None:
+        trainer.args.num_train_epochs = epochs
+    with stopping_on_signals() as stop:
+        trainer.add_callback(SavingCallback(stop, folder, checkpoint, keep_best))
+        try:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        except NotFiniteError as error:
+            steps, validations = read_history(trainer.state.log_history)
+            where = Divergence(str(error), trainer.state.global_step, trainer.state.max_steps, steps[-1].lr)
+            raise DivergedError(where, steps, validations) from None
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -116,6 +139,10 @@ class _ClassifierTrainer(Trainer):
 
     def _get_train_sampler(self, train_dataset: Any = None) -> TrainingOrder:
         return self._order
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        with explain_shortage(Path(str(self.args.output_dir)), checkpoint_bytes(self.model.num_parameters())):
+            super()._save_checkpoint(model, trial)
 
     def evaluate(self, *_: Any, **__: Any) -> dict[str, float]:
         # The path of the eval stage: plain cross-entropy, whatever the training loss smooths or weighs.
@@ -175,7 +202,6 @@ def _arguments(settings: TrainParameters, seed: int, runtime: Runtime, folder: P
         bf16=runtime.precision == "bf16",
         eval_strategy="epoch",
         save_strategy="epoch",
-        save_total_limit=_KEEP_CHECKPOINTS,
         load_best_model_at_end=settings.keep == "best",
         metric_for_best_model="eval_loss",
         greater_is_better=False,

@@ -1,11 +1,15 @@
 """What goes into a training and what comes of it: examples, the records of its curves, the outcome."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from sentiment.core import paths
+from sentiment.core.files import write_tsv
 from sentiment.model.tokens import TokenizedTexts
 
 
@@ -90,3 +94,17 @@ def read_history(log: list[dict[str, Any]]) -> tuple[list[StepRecord], list[Vali
         ValidationRecord(entry["step"], entry["epoch"], entry["eval_loss"], entry["eval_accuracy"]) for entry in log if "eval_loss" in entry
     ]
     return steps, validations
+
+
+def write_training_curves(folder: Path, steps: Sequence[StepRecord], validations: Sequence[ValidationRecord]) -> None:
+    """Write what happened at each step and at each evaluation, as two tables in a folder."""
+    write_tsv(
+        folder / paths.STEP_CURVE,
+        ["step", "epoch", "loss", "grad_norm", "lr"],
+        [(record.step, record.epoch, record.loss, record.grad_norm, record.lr) for record in steps],
+    )
+    write_tsv(
+        folder / paths.VALIDATION_CURVE,
+        ["step", "epoch", "loss", "accuracy"],
+        [(record.step, record.epoch, record.loss, record.accuracy) for record in validations],
+    )

@@ -1,7 +1,8 @@
-"""Whether an experiment's results are those of its own parameters, code and data: its dvc.lock must say what its commit holds.
+"""Whether an experiment's results are those of its own parameters, code and data.
 
-`dvc exp save` after an edit makes an experiment that was never run: its commit has the new parameter or code, its
-dvc.lock and its results are those of the run before.
+`dvc exp save` after an edit makes an experiment that was never run: its commit has the new parameter or code, and so has
+its dvc.lock, which `dvc exp save` rewrites. Its results are those of the run before: the stages' own record beside them
+says what they ran with.
 """
 
 import hashlib
@@ -12,13 +13,20 @@ from typing import Any
 
 from pathspec import GitIgnoreSpec
 
+from sentiment.core import paths
 from sentiment.core.code_dependencies import listing_hash
+from sentiment.core.files import rounded
 from sentiment.core.yaml_text import parse_yaml
+from sentiment.evaluation.paths import EVAL_REPORT
+from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError, shown
+from sentiment.use.cached_outputs import read_record
 from sentiment.use.commands import run_git
 
 _LOCK, _IGNORED, _TRACKER = "dvc.lock", ".dvcignore", ".dvc"
 _HASH = "md5"
+# Stages that write down what they ran with, where, and whether a comparison needs the folder: then it is worth asking a remote for it.
+_RECORDS = (("prepare", paths.PREPARED, False), ("split", paths.SPLIT, False), ("train", paths.TRAIN_REPORT, True), ("eval", EVAL_REPORT, True))
 
 
 @cache
@@ -39,7 +47,7 @@ def disagreement(revision: str) -> str | None:
     commit = _Commit(revision)
     try:
         stages = (parse_yaml(commit.text(_LOCK) or "", _LOCK) or {}).get("stages") or {}
-        found = _edited_parameter(stages, commit) or _edited_file(stages, commit) or _other_run(stages)
+        found = _edited_parameter(stages, commit) or _edited_file(stages, commit) or _other_run(stages) or _other_results(stages, commit, revision)
     except (UserError, AttributeError, TypeError, KeyError, ValueError):
         return f"its {_LOCK} cannot be read"
     return f"was never run as it is (`dvc exp save` after an edit?): {found}" if found else None
@@ -78,6 +86,22 @@ def _other_run(stages: Mapping[str, Any]) -> str | None:
         for dep in stage.get("deps") or []:
             if outs.get(dep["path"], dep.get(_HASH)) != dep.get(_HASH):
                 return f"{name} ran with another {dep['path']} than its own"
+    return None
+
+
+def _other_results(stages: Mapping[str, Any], commit: "_Commit", revision: str) -> str | None:
+    try:
+        own = flatten(parse_parameters(commit.text(paths.PARAMS.as_posix()) or "", paths.PARAMS.as_posix()))
+    except UserError:  # of another version of this project
+        own = {}
+    for name, folder, needed in _RECORDS:
+        record = read_record(stages, name, folder, revision if needed else None)
+        for key, value in (record.get("parameters") or {}).items():
+            if key in own and rounded(own[key]) != value:
+                return f"{key} is {shown(own[key])} in its {paths.PARAMS}, and {shown(value)} in what {name} ran with"
+        for path, value in (record.get("code") or {}).items():
+            if (hashed := commit.hash_of(path)) is not None and hashed != value:
+                return f"{path} is not the one that {name} ran with"
     return None
 
 

@@ -86,6 +86,42 @@ def test_a_loss_that_ends_above_its_start_diverges() -> None:
     assert judge_stability(experiment(shape(start=0.3, end=0.8))).course is Course.DIVERGING
 
 
+def flat_curves(seed: int = 1, steps: int = 50, vanishing: bool = False) -> TrainingCurves:
+    """A training of few steps whose loss stays at that of guessing between two classes."""
+    rng = np.random.default_rng(seed)
+    curves = synthetic.curves(rng, accuracy=(0.5, 0.51, 0.5), validation=(0.694, 0.693, 0.692))
+    chosen = np.linspace(0, len(curves.step) - 1, steps).astype(int)
+    norm = np.exp(rng.normal(0, 0.3, steps)) * (np.geomspace(1, 1e-3, steps) if vanishing else 1)
+    picked = {name: getattr(curves, name)[chosen] for name in ("step", "epoch")}
+    return dataclasses.replace(curves, **picked, loss=0.693 + rng.normal(0, 0.02, steps), grad_norm=norm)
+
+
+def test_a_flat_loss_at_chance_is_not_yet_learning_and_not_diverging() -> None:
+    courses = [judge_stability(experiment(flat_curves(seed))).course for seed in range(100)]
+    assert np.mean([course is Course.NOT_LEARNING for course in courses]) >= 0.98
+    found = judge_stability(experiment(flat_curves()))
+    assert "as for guessing" in found.reasons[0]
+    assert judge_stability(experiment(flat_curves(vanishing=True))).course is Course.DIVERGING
+
+
+def test_a_flat_loss_far_below_guessing_has_learned_already() -> None:
+    rng = np.random.default_rng(0)
+    learned = dataclasses.replace(flat_curves(), loss=0.1 + rng.normal(0, 0.02, 50), validation_accuracy=np.array([0.95, 0.95, 0.95]))
+    assert judge_stability(experiment(learned)).course is Course.CONVERGING
+
+
+def test_an_arm_that_has_not_begun_to_learn_gets_larger_or_more_steps_and_no_verdict_on_overfitting() -> None:
+    names = {f"baseline{suffix}" for suffix in ("", "_seed43", "_seed44")}
+    idle = {"curves": flat_curves(), "metrics": {"eval_loss": 0.692, "best_eval_loss": 0.692}}
+    family = [dataclasses.replace(one, **idle) if one.name in names else one for one in synthetic.family({"baseline": 0.5})]
+    findings = analyse(family, [], synthetic.plan(), synthetic.baseline())
+    assert findings.diagnoses["baseline"].course is Course.NOT_LEARNING
+    assert findings.diagnoses["baseline"].overfitting.fit is Fit.UNKNOWN
+    titles = [one.title for one in findings.advice]
+    assert "A higher learning rate for baseline" in titles or "More epochs for baseline" in titles
+    assert "Warm-up for baseline" not in titles
+
+
 def test_roughness_by_hand() -> None:
     rng = np.random.default_rng(0)
     assert np.mean([roughness(rng.normal(0, 1, 400)) for _ in range(200)]) < 1.0

@@ -89,14 +89,14 @@ def test_only_what_was_run_and_can_be_read_counts(toy: Toy) -> None:
     assert {"name": "baseline_bs32", "reason": reason} in report["refused"]
     assert [arm["name"] for arm in report["arms"]] == ["baseline"]
     shown = toy.run(sys.executable, "-m", "sentiment", "show").stdout
-    assert "baseline_bs32: never run as it is" in shown
+    assert "baseline_bs32: was never run as it is" in shown
 
     with (toy.root / "stages" / "train.py").open("a") as file:
         file.write("# edited\n")
     toy.run("dvc", "exp", "save", "-n", "edited-code")
     toy.run("git", "checkout", "stages/train.py")
     shown = toy.run(sys.executable, "-m", "sentiment", "show").stdout
-    assert "edited-code: never run as it is" in shown and "stages/train.py" in shown
+    assert "edited-code: was never run as it is" in shown and "stages/train.py" in shown
 
     (toy.root / "dvc.lock").write_text("<<<<<<< HEAD\nschema: '2.0'\n=======\nschema: '2.0'\n>>>>>>> other\n")
     refused(toy.ablations("run", "--dry-run", check=False), "dvc.lock, line 1: holds the marks of a merge conflict: `git checkout HEAD -- dvc.lock`")

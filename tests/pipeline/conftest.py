@@ -55,6 +55,15 @@ class Project:
         """Read a JSON file of the checkout."""
         return json.loads((self.root / path).read_text(encoding="utf-8"))
 
+    def checkpoints(self) -> list[str]:
+        """Return what lies in the folder of checkpoints."""
+        folder = self.root / ".checkpoints"
+        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
+
+    def forget_training(self) -> None:
+        """Remove all checkpoints: the next training takes every step again."""
+        shutil.rmtree(self.root / ".checkpoints", ignore_errors=True)
+
     def commit(self, message: str) -> None:
         """Commit everything that git does not ignore."""
         self.run("git", "add", "-A")

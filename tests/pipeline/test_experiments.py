@@ -19,6 +19,7 @@ def test_an_experiment_is_named_after_what_changed(project: Project) -> None:
     project.dvc("exp", "run", "-S", "train.lr=5e-5", SWANLAB_MODE="offline")
     assert [run["name"] for run in project.runs()] == ["baseline_lr5e-5"]
     assert lr(project) == 5e-5
+    assert project.checkpoints() == []
     shown = project.run("python", "-m", "sentiment", "show").stdout
     assert "baseline_lr5e-5" in shown
 
@@ -29,7 +30,7 @@ def test_a_temporary_experiment_leaves_the_workspace_and_keeps_its_run(project: 
     assert (project.root / "params.yaml").read_text() == before
     assert [run["name"] for run in project.runs()] == ["baseline_bs16"]
     assert list((project.root / "swanlog").glob("run-*"))
-    assert not list((project.root / ".checkpoints").glob("*/checkpoint-*"))
+    assert project.checkpoints() == []
     differences = json.loads(project.dvc("metrics", "diff", "--json", "HEAD", "other").stdout)
     assert differences["reports/train.json"]["steps"]["new"] < differences["reports/train.json"]["steps"]["old"]
 
@@ -48,6 +49,7 @@ def test_queued_experiments_run_and_can_be_compared_and_applied(project: Project
         return {cells[1]: cells[-1] for line in lines if len(cells := line.split()) >= 3 and cells[1].startswith("bs")}
 
     wait_for(lambda: states() == {"bs16": "Success", "bs32": "Success"}, 240, "both experiments")
+    assert project.checkpoints() == []
     project.dvc("plots", "diff", "bs16", "bs32", "HEAD")
     page = (project.root / "dvc_plots/index.html").read_text(encoding="utf-8")
     assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=['\"]?(?:https?:)?//", page)

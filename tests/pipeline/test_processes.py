@@ -43,6 +43,7 @@ def test_two_processes_take_the_steps_of_one(project: Project, accumulation: int
 def test_two_processes_repeat_themselves_and_differ_in_dropout_alone(project: Project) -> None:
     project.run("python", "-m", "stages.train", SENTIMENT_PROCESSES="2")
     once = digests(project)
+    project.forget_training()
     project.run("python", "-m", "stages.train", SENTIMENT_PROCESSES="2")
     assert digests(project) == once
 
@@ -51,11 +52,12 @@ def test_two_interrupted_processes_go_on_to_the_same_bytes(project: Project, wai
     project.run("python", "-c", edit("train", "epochs", 12))
     project.run("python", "-m", "stages.train", SENTIMENT_PROCESSES="2")
     whole = digests(project)
+    project.forget_training()
     environment = {**project.environment, "PYTHONUNBUFFERED": "1", "SENTIMENT_PROCESSES": "2"}
     process = subprocess.Popen(
         [sys.executable, "-m", "stages.train"], cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     )
-    wait_for(lambda: any((project.root / ".checkpoints").glob("*/checkpoint-*/trainer_state.json")), 120, "a checkpoint")
+    wait_for(lambda: any((project.root / ".checkpoints").glob("*/checkpoint-*/manifest.json")), 120, "a checkpoint")
     process.send_signal(signal.SIGTERM)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 130

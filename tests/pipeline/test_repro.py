@@ -25,6 +25,7 @@ def test_a_second_run_does_nothing(project: Project) -> None:
     done = project.dvc("repro")
     assert stages_run(done.stdout) == []
     assert project.run("git", "status", "--porcelain").stdout == ""
+    assert project.checkpoints() == []
 
 
 def test_a_forced_run_writes_the_same_bytes(project: Project) -> None:

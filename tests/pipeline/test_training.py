@@ -1,6 +1,7 @@
 """The train stage as a whole: interrupted and resumed, tracked, and its model used."""
 
 import hashlib
+import shutil
 import signal
 import subprocess
 from collections.abc import Callable
@@ -21,11 +22,12 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(project: Project, num
     project.run("python", "-c", edit("train", "epochs", 12))
     project.run("python", "-m", "stages.train")
     whole = digests(project)
+    project.forget_training()
 
     environment = {**project.environment, "PYTHONUNBUFFERED": "1"}
     command = ["python", "-m", "stages.train"]
     process = subprocess.Popen(command, cwd=project.root, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-    wait_for(lambda: any((project.root / ".checkpoints").glob("*/checkpoint-*/trainer_state.json")), 120, "a checkpoint")
+    wait_for(lambda: any((project.root / ".checkpoints").glob("*/checkpoint-*/manifest.json")), 120, "a checkpoint")
     process.send_signal(number)
     output, _ = process.communicate(timeout=60)
     assert process.returncode != 0
@@ -36,7 +38,21 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(project: Project, num
     again = project.run("python", "-m", "stages.train")
     assert "goes on from step" in again.stdout
     assert digests(project) == whole
-    assert list((project.root / ".checkpoints").iterdir()) == []
+    project.run("python", "-m", "stages.eval")
+    assert project.checkpoints() == []
+
+
+def test_a_training_whose_outputs_dvc_lost_is_not_repeated(project: Project) -> None:
+    project.run("python", "-c", edit("train", "epochs", 1))
+    project.dvc("repro", "train")  # eval has not run: DVC may have died before it saved anything
+    whole = digests(project)
+    shutil.rmtree(project.root / "models/classifier")
+    shutil.rmtree(project.root / "reports/train")
+    again = project.run("python", "-m", "stages.train").stdout
+    assert "only the outputs are to be written" in again and "validation loss" not in again
+    assert digests(project) == whole
+    project.dvc("repro")
+    assert project.checkpoints() == []
 
 
 def test_two_processes_never_train_the_same_thing(project: Project, wait_for: Callable[..., None]) -> None:
@@ -63,6 +79,7 @@ def test_the_model_answers_with_class_names_also_to_a_long_text(project: Project
 @pytest.mark.parametrize("mode", ["local", "offline", "disabled"])
 def test_every_tracking_mode_trains_to_the_same_bytes(project: Project, mode: str) -> None:
     before = digests(project)
+    project.forget_training()
     project.run("python", "-m", "stages.train", SWANLAB_MODE=mode)
     assert digests(project) == before
     assert bool(list((project.root / "swanlog").glob("run-*"))) == (mode != "disabled")

@@ -22,6 +22,8 @@ PARQUET = ".parquet"
 KINDS = (*LINE_KINDS, PARQUET)
 TEXT_FILE = ".txt"
 
+Bad = Callable[[UserError], None]  # what is done with a row that cannot be read
+
 _OPENERS: dict[str, Callable[..., Any]] = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
 _DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError)
 _LONGEST_LINE = 16 * 1024 * 1024  # bytes; the longest review of IMDB has 14,000
@@ -53,7 +55,18 @@ def kind_of(path: Path) -> str | None:
     return None
 
 
-def read_rows(path: Path) -> Iterator[SourceRow]:
+def refuse(error: UserError) -> None:
+    """Raise the error: a row that cannot be read ends the reading."""
+    raise error
+
+
+def read_lines(path: Path, bad: Bad = refuse) -> Iterator[SourceRow]:
+    """Read a text file in UTF-8, one text a line, as rows with the column text; `bad` as for `read_rows`."""
+    for number, line in _lines(path, bad):
+        yield SourceRow(number, {"text": line.rstrip("\r\n")})
+
+
+def read_rows(path: Path, bad: Bad = refuse) -> Iterator[SourceRow]:
     """Read a file, or a folder of text files, row by row.
 
     Parameters
@@ -61,6 +74,8 @@ def read_rows(path: Path) -> Iterator[SourceRow]:
     path : Path
         A file of one of `KINDS`, its text in UTF-8, csv and tsv with a header. Or a folder: each
         ``.txt`` file in it is a row with the columns text, label (the folder's name) and name.
+    bad : callable, optional
+        Called with the error of a line that cannot be read; where it returns, the line is passed over.
 
     Yields
     ------
@@ -75,11 +90,16 @@ def read_rows(path: Path) -> Iterator[SourceRow]:
         changes while it is read.
     """
     if path.is_dir():
-        yield from _read_folder(path)
+        yield from _read_folder(path, bad)
         return
     before = path.stat()
-    readers = {".jsonl": _read_jsonl, ".csv": _read_csv, ".tsv": _read_csv, PARQUET: _read_parquet}
-    yield from readers[kind_of(path) or ""](path)
+    readers: dict[str, Callable[[Path, Bad], Iterator[SourceRow]]] = {
+        ".jsonl": _read_jsonl,
+        ".csv": _read_csv,
+        ".tsv": _read_csv,
+        PARQUET: _read_parquet,
+    }
+    yield from readers[kind_of(path) or ""](path, bad)
     after = path.stat()
     if (before.st_size, before.st_mtime_ns) != (after.st_size, after.st_mtime_ns):
         raise UserError(f"{path}: changed while it was read: run this again once nothing writes to it any more")
@@ -187,7 +207,7 @@ def _damaged(path: Path, error: BaseException) -> Exception:
     return error if isinstance(error, Exception) else UserError(str(error))
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
+def _lines(path: Path, bad: Bad) -> Iterator[tuple[int, str]]:
     offset = 0
     try:
         with _open(path) as file:
@@ -198,35 +218,39 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                     raise UserError(
                         f"{path}, line {number}: longer than {_LONGEST_LINE // 2**20} MiB: one row a line is expected (is it one JSON array?)"
                     )
+                offset += len(line)
                 try:
                     text = line.decode("utf-8-sig" if number == 1 else "utf-8")
                 except UnicodeDecodeError as error:
-                    raise UserError(f"{path}, line {number}: not UTF-8 (byte {offset + error.start} of the file); convert it to UTF-8") from None
+                    first = offset - len(line) + error.start
+                    bad(UserError(f"{path}, line {number}: not UTF-8 (byte {first} of the file); convert it to UTF-8"))
+                    continue
                 yield number, text
-                offset += len(line)
     except _DAMAGED as error:
         raise _damaged(path, error) from None
 
 
-def _read_jsonl(path: Path) -> Iterator[SourceRow]:
-    for number, line in _lines(path):
+def _read_jsonl(path: Path, bad: Bad) -> Iterator[SourceRow]:
+    for number, line in _lines(path, bad):
         if not line.strip():
             continue
         try:
             values = json.loads(line)
         except json.JSONDecodeError as error:
-            raise UserError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})") from None
+            bad(UserError(f"{path}, line {number}: not JSON ({error.msg}, column {error.colno})"))
         except (RecursionError, ValueError):
-            raise UserError(f"{path}, line {number}: not JSON that can be read (nested too deeply, or a number of thousands of digits)") from None
-        if not isinstance(values, dict):
-            raise UserError(f"{path}, line {number}: must be a JSON object with named fields, is {type(values).__name__}")
-        yield SourceRow(number, values)
+            bad(UserError(f"{path}, line {number}: not JSON that can be read (nested too deeply, or a number of thousands of digits)"))
+        else:
+            if isinstance(values, dict):
+                yield SourceRow(number, values)
+            else:
+                bad(UserError(f"{path}, line {number}: must be a JSON object with named fields, is {type(values).__name__}"))
 
 
-def _read_csv(path: Path) -> Iterator[SourceRow]:
+def _read_csv(path: Path, bad: Bad) -> Iterator[SourceRow]:
     csv.field_size_limit(_LONGEST_LINE)
     delimiter = "\t" if kind_of(path) == ".tsv" else ","
-    reader = csv.reader((line for _, line in _lines(path)), strict=True, delimiter=delimiter)
+    reader = csv.reader((line for _, line in _lines(path, bad)), strict=True, delimiter=delimiter)
     first_line = 1
     try:
         header = next(reader, None)
@@ -238,16 +262,16 @@ def _read_csv(path: Path) -> Iterator[SourceRow]:
             raise UserError(f"{path}, line 1: a column name stands twice in {header}")
         first_line = reader.line_num + 1
         for cells in reader:
-            if cells:
-                if len(cells) != len(header):
-                    raise UserError(f"{path}, line {first_line}: {len(cells)} cells where the header has {len(header)}")
+            if cells and len(cells) != len(header):
+                bad(UserError(f"{path}, line {first_line}: {len(cells)} cells where the header has {len(header)}"))
+            elif cells:
                 yield SourceRow(first_line, dict(zip(header, cells, strict=True)))
             first_line = reader.line_num + 1
     except csv.Error as error:
         raise UserError(f"{path}, line {first_line}: broken csv ({error}): check the quotes of the row that begins there") from None
 
 
-def _read_parquet(path: Path) -> Iterator[SourceRow]:
+def _read_parquet(path: Path, _: Bad) -> Iterator[SourceRow]:
     number = 0
     for batch in _batches(path, _TABLE_ROWS // 2):
         for values in batch.to_pylist():
@@ -263,10 +287,11 @@ def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
         raise UserError(f"{path}: not a readable parquet file ({error})") from None
 
 
-def _read_folder(folder: Path) -> Iterator[SourceRow]:
+def _read_folder(folder: Path, bad: Bad) -> Iterator[SourceRow]:
     for number, path in enumerate(sorted(folder.glob(f"*{TEXT_FILE}")), start=1):
         try:
             text = path.read_bytes().decode("utf-8-sig")
         except UnicodeDecodeError as error:
-            raise UserError(f"{path}: not UTF-8 (byte {error.start} of the file); convert it to UTF-8") from None
+            bad(UserError(f"{path}: not UTF-8 (byte {error.start} of the file); convert it to UTF-8"))
+            continue
         yield SourceRow(number, {"text": text, "label": folder.name, "name": path.stem})

@@ -11,8 +11,10 @@ import time
 import numpy as np
 
 from sentiment.core import paths
+from sentiment.core.checksums import write_checksums
+from sentiment.core.code_dependencies import code_hashes, own_parameters
 from sentiment.core.files import replacing, write_json, write_text, write_tsv
-from sentiment.settings.schema import load_parameters
+from sentiment.settings.schema import flatten, load_parameters
 from sentiment.terminal.errors import Interrupted, UserError, run_main
 from sentiment.terminal.progress import say
 from sentiment.training.checkpoints import checkpoint_folder, fingerprint
@@ -65,6 +67,7 @@ def main() -> None:
             )
             write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
             write_text(partial / "log.txt", "made up\n")
+            write_checksums(partial, own_parameters("train", flatten(params)), code_hashes("train"))
         write_json(
             TRAIN_METRICS,
             {

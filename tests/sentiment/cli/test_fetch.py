@@ -64,6 +64,27 @@ def test_a_file_becomes_parquet_under_dvc(checkout: Path, tmp_path: Path) -> Non
     assert {"data/reviews.dvc", "data/.gitignore"} <= set(staged.split())
 
 
+def test_data_survives_an_experiment_that_unstages_it(checkout: Path, tmp_path: Path) -> None:
+    def run(*command: str) -> str:
+        identity = {f"GIT_{role}_{what}": "x@example.org" for role in ("AUTHOR", "COMMITTER") for what in ("NAME", "EMAIL")}
+        return subprocess.run(command, cwd=checkout, env={**os.environ, **identity}, capture_output=True, text=True, check=True).stdout
+
+    run("git", "add", "-A")
+    run("git", "commit", "-q", "-m", "start")
+    source = str(jsonl(tmp_path / "reviews.jsonl", ROWS))
+    advice = fetch(checkout, source).stdout.splitlines()[-1]
+    assert "commit it before `dvc exp run`, which un-stages it (--commit does so): git add data/reviews.dvc" in advice
+    run("git", "reset", "-q")  # as `dvc exp run` leaves it
+    run("sh", "-c", advice.partition("(--commit does so): ")[2])  # the printed command
+    assert "data/reviews.dvc" in run("git", "ls-tree", "--name-only", "-r", "HEAD").split()
+    assert "--commit" not in fetch(checkout, source).stdout  # nothing left to commit
+    other = fetch(
+        checkout, source, "--name", "other", "--commit", GIT_AUTHOR_NAME="x", GIT_AUTHOR_EMAIL="x", GIT_COMMITTER_NAME="x", GIT_COMMITTER_EMAIL="x"
+    )
+    assert other.returncode == 0 and "data/other.dvc is committed" in other.stdout, other.stderr
+    assert run("git", "status", "--porcelain") == ""
+
+
 def test_a_folder_keeps_its_splits_and_several_files_of_one_are_joined(checkout: Path, tmp_path: Path) -> None:
     folder = tmp_path / "mine"
     jsonl(folder / "train-00.jsonl", ROWS)

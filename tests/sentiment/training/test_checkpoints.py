@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
-from sentiment.terminal.errors import UserError
-from sentiment.training.checkpoints import checkpoint_folder, fingerprint, last_checkpoint
+from sentiment.core.checkpoint_store import remove_checkpoint
+from sentiment.terminal.errors import Interrupted, UserError
+from sentiment.training.checkpoints import Reached, checkpoint_folder, fingerprint, last_checkpoint, seal
 from tests.imports import ROOT
 
 SETTINGS: dict[str, Any] = {"train": {"lr": 2e-5}, "seed": 42, "runtime": {"threads": 2, "precision": "fp32"}}
@@ -104,7 +105,7 @@ def test_a_killed_process_leaves_its_checkpoints_to_the_next(holder: subprocess.
     holder.wait()
     assert (tmp_path / ".checkpoints/abc/checkpoint-1").is_dir()
     assert second().returncode == 0
-    assert list((tmp_path / ".checkpoints").iterdir()) == []
+    assert (tmp_path / ".checkpoints/abc/checkpoint-1").is_dir()
 
 
 def test_two_trainings_do_not_hinder_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -114,29 +115,39 @@ def test_two_trainings_do_not_hinder_each_other(tmp_path: Path, monkeypatch: pyt
         assert first.parent == other.parent == tmp_path / ".checkpoints"
 
 
-def test_checkpoints_are_compared_as_numbers_and_none_is_none(tmp_path: Path) -> None:
+def test_the_newest_checkpoint_is_the_one_of_the_highest_step(tmp_path: Path) -> None:
     assert last_checkpoint(tmp_path) is None
     for step in (900, 1000, 99):
         (tmp_path / f"checkpoint-{step}").mkdir()
-        (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text("{}", encoding="utf-8")
+        seal(tmp_path / f"checkpoint-{step}", Reached(step, 2000, 1.0, False))
+    (tmp_path / "checkpoint-1001").mkdir()  # without a manifest: it was not saved to the end
     assert last_checkpoint(tmp_path) == tmp_path / "checkpoint-1000"
 
 
-def test_a_checkpoint_that_was_cut_short_is_passed_over(tmp_path: Path) -> None:
-    for step, state in ((9, "{}"), (10, "{}"), (11, "{"), (12, None)):
-        (tmp_path / f"checkpoint-{step}").mkdir()
-        if state is not None:
-            (tmp_path / f"checkpoint-{step}/trainer_state.json").write_text(state)
-    found = last_checkpoint(tmp_path)
-    assert found is not None and found.name == "checkpoint-10"
-
-
-def test_checkpoints_go_when_the_work_is_done_and_stay_when_it_is_not(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_checkpoints_stay_until_they_are_removed_by_name(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SENTIMENT_MAIN_ROOT", str(tmp_path))
     with pytest.raises(RuntimeError), checkpoint_folder("abc") as folder:
         (folder / "checkpoint-1").mkdir()
         raise RuntimeError
-    assert (tmp_path / ".checkpoints/abc/checkpoint-1").is_dir()
     with checkpoint_folder("abc"), pytest.raises(UserError, match="another process is at this very training"), checkpoint_folder("abc"):
         pass
-    assert not (tmp_path / ".checkpoints/abc").exists()
+    assert (tmp_path / ".checkpoints/abc/checkpoint-1").is_dir()
+    assert remove_checkpoint("abc")
+    assert list((tmp_path / ".checkpoints").iterdir()) == []
+
+
+def test_a_training_that_saved_nothing_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SENTIMENT_MAIN_ROOT", str(tmp_path))
+    with pytest.raises(RuntimeError), checkpoint_folder("abc"):
+        raise RuntimeError
+    assert list((tmp_path / ".checkpoints").iterdir()) == []
+
+
+@pytest.mark.parametrize(("saved", "words"), [(True, "the checkpoint of step 7 is kept"), (False, "before the first checkpoint")])
+def test_what_a_second_ctrl_c_says_is_true(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, saved: bool, words: str) -> None:
+    monkeypatch.setenv("SENTIMENT_MAIN_ROOT", str(tmp_path))
+    with pytest.raises(Interrupted, match=words), checkpoint_folder("abc") as folder:
+        if saved:
+            (folder / "checkpoint-7").mkdir()
+            seal(folder / "checkpoint-7", Reached(7, 9, 1.0, False))
+        raise KeyboardInterrupt

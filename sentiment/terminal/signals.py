@@ -1,0 +1,102 @@
+"""How a program ends when it is asked to: Ctrl-C, SIGTERM, a lost terminal, and under DVC a parent that is gone."""
+
+import os
+import select
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import NoReturn
+
+import psutil
+
+STAGE_VARIABLE = "DVC_STAGE"
+INTERRUPTED = 130  # exit status
+_LOOK_EVERY_SECONDS = 1.0
+_SHELLS = ("sh", "bash", "dash", "zsh", "fish", "ksh")
+
+
+def stop_signals() -> list[signal.Signals]:
+    """Return the signals that ask this process to end, without those that it inherited as ignored.
+
+    ``nohup`` has SIGHUP ignored, and a shell without job control SIGINT for what it runs in the background: they are
+    for others then.
+    """
+    wanted = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
+    return [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]
+
+
+def end_at_once_while_importing() -> None:
+    """Let a signal end the process in one line until `raise_when_asked_to_stop`: an import has nothing to clean up.
+
+    An exception in the middle of an import of compiled code becomes a traceback of something else.
+    """
+    for number in stop_signals():
+        signal.signal(number, _end_at_once)
+
+
+def raise_when_asked_to_stop() -> None:
+    """Have every signal that asks to end raise a KeyboardInterrupt, so that partial files are removed on the way out."""
+    if threading.current_thread() is threading.main_thread():
+        for number in stop_signals():
+            signal.signal(number, _raise)
+
+
+def end_silently_when_asked_again() -> None:
+    """Let a further signal end the process at once: it is ending, and has said why."""
+    if threading.current_thread() is threading.main_thread():
+        for number in stop_signals():
+            signal.signal(number, lambda *_: os._exit(INTERRUPTED))
+
+
+def watch_parent() -> None:
+    """Under DVC, ask this process to end as soon as the one that runs the stage is gone: nobody would collect its outputs."""
+    if STAGE_VARIABLE not in os.environ:
+        return
+    try:
+        parent = next(process for process in psutil.Process().parents() if process.name() not in _SHELLS)
+    except (StopIteration, psutil.Error):
+        return
+    threading.Thread(target=_ask_to_stop_after, args=(parent,), daemon=True).start()
+
+
+def drop_lost_outputs() -> None:
+    """Write to nowhere where the terminal, or the reader of a pipe, is gone: saving must not fail for a line that nobody reads."""
+    for descriptor in (1, 2):
+        try:
+            poll = select.poll()
+            poll.register(descriptor, 0)
+            lost = bool(poll.poll(0))  # asked for nothing: only errors and hang-ups are reported
+        except (OSError, AttributeError):
+            continue
+        if lost:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, descriptor)
+            os.close(nowhere)
+
+
+def _ask_to_stop_after(parent: psutil.Process) -> None:
+    pause = threading.Event()
+    while _lives(parent):
+        pause.wait(_LOOK_EVERY_SECONDS)
+    drop_lost_outputs()
+    print("the process that ran this stage is gone: it stops as well", file=sys.stderr, flush=True)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    drop_lost_outputs()
+    os.write(2, b"stopped before anything was done\n")
+    os._exit(INTERRUPTED)
+
+
+def _raise(number: int, frame: FrameType | None) -> NoReturn:
+    drop_lost_outputs()
+    raise KeyboardInterrupt

@@ -1,0 +1,51 @@
+"""Answers as a table on a terminal."""
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from sentiment.use.answers import Answer
+from sentiment.use.text_rows import TextRow
+
+_SHOWN = 200  # characters of a text
+_CLASSES_SHOWN = 4
+_COLOURS = ("red", "green", "blue", "magenta", "cyan", "yellow")
+
+
+def show_answers(rows: Sequence[TextRow], answers: Sequence[Answer], class_names: Sequence[str], console: Console | None = None) -> None:
+    """Print a table: label, probability of each class (of many the most probable ones), whether the text was cut, and its beginning."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    if len(rows) > 1:
+        table.add_column("id", overflow="fold", max_width=24)
+    table.add_column("label", overflow="fold")
+    table.add_column("probabilities", overflow="fold")
+    table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1)
+    for row, answer in zip(rows, answers, strict=True):
+        cells = [Text(printable(row.id))] if len(rows) > 1 else []
+        cells += [_label(answer, class_names), _probabilities(answer, class_names)]
+        table.add_row(*cells, Text(("[cut] " if answer.cut else "") + printable(row.text[:_SHOWN])))
+    (console or Console()).print(table)
+
+
+def printable(text: str) -> str:
+    """Return a text on one line without what a terminal would obey (escape sequences, reversed writing)."""
+    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in " ".join(text.split()))
+
+
+def _label(answer: Answer, class_names: Sequence[str]) -> Text:
+    if answer.label is None:
+        return Text("no guess" if answer.probabilities is None else "–", style="dim")
+    index = list(class_names).index(answer.label)
+    return Text(printable(answer.label), style=f"bold {_COLOURS[index % len(_COLOURS)]}")
+
+
+def _probabilities(answer: Answer, class_names: Sequence[str]) -> Text:
+    if answer.probabilities is None:
+        return Text("")
+    pairs = list(zip(class_names, answer.probabilities, strict=True))
+    if len(pairs) > _CLASSES_SHOWN:
+        pairs = sorted(pairs, key=lambda pair: -pair[1])[:_CLASSES_SHOWN]
+    shown = "  ".join(f"{printable(name)} {probability:.3f}" for name, probability in pairs)
+    return Text(shown + ("  …" if len(class_names) > len(pairs) else ""))
