@@ -48,7 +48,9 @@ def test_what_dvc_writes_back_is_read_back() -> None:
         ("  epochs: 3", "  epochs: 0", ["train.epochs = 0", "greater than or equal to 1"]),
         ("  epochs: 3", "  epochs: true", ["train.epochs = True"]),
         ("  epochs: 3", "  epochs: '3'", ["train.epochs = '3'"]),
-        ("  epochs: 3\n", "", ["train.epochs is missing"]),
+        ("  epochs: 3\n", "", ["train.epochs is missing: it may be new; add `epochs: 3`, the default, below `train:`"]),
+        ("  model_revision: null\n", "", ["train.model_revision is missing", "add `model_revision: null`"]),
+        ("  lr: 2.0e-5", "  learning_rate: 2.0e-5", ["train.learning_rate is not a parameter: did you mean train.lr? Its default is 2.0e-05"]),
         ("  epochs: 3", "  epochs: 3\n  epochs: 4", ["epochs", "stands twice"]),
         ("lr: 2.0e-5", "lr: .nan", ["train.lr"]),
         ("keep: last", "keep: first", ["train.keep = 'first'", "'last' or 'best'"]),
@@ -111,3 +113,8 @@ def test_flat_names_come_in_the_files_order() -> None:
     names = list(flatten(parse_parameters(TEXT, "params.yaml")))
     assert names[:2] == ["seed", "prepare.source"]
     assert names.index("train.lr") < names.index("train.batch_size") < names.index("eval.challenge")
+
+
+def test_the_defaults_that_errors_name_are_those_of_the_project() -> None:
+    defaults = ROOT / "sentiment/settings/defaults.yaml"
+    assert flatten(parse_parameters(defaults.read_text(encoding="utf-8"), "defaults")) == flatten(load_parameters(ROOT / "params.yaml"))
