@@ -82,7 +82,7 @@ def _half_made(queue: Any) -> Iterator[tuple[str, str]]:
         except (OSError, ValueError, KeyError, TypeError):
             whole = False
         if not whole:
-            yield str(result.async_result.id), str(entry.name or entry.stash_rev[:7])
+            yield str(result.id), str(entry.name or entry.stash_rev[:7])
 
 
 def queue_again(name: str, stashed: str, commit: str) -> None:
