@@ -112,7 +112,14 @@ def _read(reference: ExperimentReference) -> Experiment:
         validation_rows=rows,
         curves=_curves(files),
         answers=_answers(files),
+        baseline=reference.baseline,
+        older_code=names_single_modules(stages),
     )
+
+
+def names_single_modules(stages: Mapping[str, Any]) -> bool:
+    """Return whether a dvc.lock is from before the code was laid out in folders."""
+    return any(is_code(path) and path.endswith(".py") and path.startswith("sentiment/") for path in dependencies(stages, "train"))
 
 
 def _curves(files: ExperimentFiles) -> TrainingCurves:

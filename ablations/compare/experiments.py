@@ -110,6 +110,10 @@ class Experiment:
         The training.
     answers : TestAnswers
         The test set.
+    baseline : str
+        The commit that it departs from; empty where that is not known.
+    older_code : bool
+        It was made before the code was laid out in folders: its dvc.lock names single modules.
     """
 
     name: str
@@ -122,6 +126,8 @@ class Experiment:
     validation_rows: int
     curves: TrainingCurves
     answers: TestAnswers
+    baseline: str = ""
+    older_code: bool = False
 
     @property
     def seed(self) -> int:

@@ -24,6 +24,7 @@ def make_view(findings: Findings, pictures: Sequence[Picture]) -> dict[str, Any]
         "experiments": sum(len(arm.experiments) for arm in findings.family.arms),
         "arms": len(findings.family.arms),
         "seeds": sorted({seed for arm in findings.family.arms for seed in arm.experiments}),
+        "commits": sorted({one.baseline[:7] for arm in findings.family.arms for one in arm.experiments.values() if one.baseline}),
         "few_seeds": few,
         "examples": f"{findings.examples:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "groups": findings.groups,
@@ -58,6 +59,7 @@ def _metric_row(arm: FamilyArm, findings: Findings, one: Comparison | None) -> d
     return {
         "arm": arm.name,
         "planned": arm.planned,
+        "older": arm.older_code,
         "seeds": len(experiments),
         "changed": ", ".join(f"{key} {_value(old)} → {_value(new)}" for key, (old, new) in arm.changed.items()) or "params.yaml",
         "several": len(arm.changed) > 1 and arm.against is not None,
