@@ -18,6 +18,7 @@ from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.code_dependencies import own_parameters
+from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import read_json, replacing, write_json, write_text
 from sentiment.core.tables import groups_of, read_table
 from sentiment.evaluation.classifier import Classifier
@@ -115,6 +116,7 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    refuse_lost_results()
     check_files(paths.SPLIT, "split", ["test.parquet", "challenge.parquet", CLASSES_FILE])
     for folder, stage in ((paths.CLASSIFIER, "train"), (paths.TRAIN_REPORT, "train"), (REFERENCE_REPORT, "reference")):
         check_files(folder, stage)

@@ -20,6 +20,7 @@ from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.code_dependencies import code_hashes, own_parameters
+from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import labels_of, read_table
 from sentiment.model import processes
@@ -108,6 +109,7 @@ def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    refuse_lost_results()
     settings, seed = params.train, params.seed
     code = code_hashes("train")  # before it can be edited
     encoder = find_encoder(settings.model, settings.model_revision)
