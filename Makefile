@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict test lint show plots watch clean
+.PHONY: help run ablations report imdb predict test lint show plots watch clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -51,9 +51,13 @@ test: $(READY_DEV) ## all tests
 lint: $(READY_DEV) ## ruff and mypy
 	ruff check . && ruff format --check . && mypy
 
-clean: ## remove what can be made again, but not the data, the results and the environment
-	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .checkpoints .cache
+clean: ## remove what can be made again, but not the data, the results, interrupted trainings and the environment
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .cache .diverged
+	@if [ -d .checkpoints ]; then python -m sentiment clean || echo ".checkpoints is kept"; fi
 	find . -name __pycache__ -type d -not -path './$(VENV)/*' -prune -exec rm -rf {} +
+
+clean-checkpoints: $(READY) ## remove all checkpoints, interrupted trainings too, and say how much is lost
+	@python -m sentiment clean --unfinished
 
 $(READY): requirements.txt constraints.txt
 	$(PYTHON) -m venv $(VENV)

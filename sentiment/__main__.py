@@ -3,6 +3,7 @@
 python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment show                                    a short table of the experiments
+python -m sentiment show --disk                             what takes room on the disk, and the command that frees it
 python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
 python -m sentiment receive NAME…                           experiments from colleagues, with every output
 python -m sentiment watch                                   SwanLab's curves in the browser
@@ -23,10 +24,21 @@ def _fetch(arguments: argparse.Namespace) -> None:
 
 
 def _show(arguments: argparse.Namespace) -> None:
+    if arguments.disk:
+        from sentiment.cli.disk import disk_usage
+
+        print(disk_usage())
+        return
     from sentiment.cli.show import overview
     from sentiment.tracking.tracker import has_run
 
     print(overview(arguments.all, has_run()))
+
+
+def _clean(arguments: argparse.Namespace) -> None:
+    from sentiment.cli.disk import clean_checkpoints
+
+    clean_checkpoints(arguments.names, arguments.unfinished)
 
 
 def _share(arguments: argparse.Namespace) -> None:
@@ -73,7 +85,13 @@ def main() -> None:
 
     command = commands.add_parser("show", help="a short table of the experiments")
     command.add_argument("--all", action="store_true", help="those of every commit")
+    command.add_argument("--disk", action="store_true", help="instead: what takes room on the disk, and the command that frees it")
     command.set_defaults(run=_show)
+
+    command = commands.add_parser("clean", help="remove checkpoints whose outputs lie here, or those of the trainings named")
+    command.add_argument("names", nargs="*", metavar="NAME", help="a training, as `show --disk` lists it")
+    command.add_argument("--unfinished", action="store_true", help="all of them, interrupted trainings too")
+    command.set_defaults(run=_clean)
 
     for name, run, does in (
         ("share", _share, "push experiments to git and their outputs to the storage, and verify both"),

@@ -7,6 +7,7 @@ Run     python -m stages.eval           (or: dvc repro)
 """
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,7 +18,6 @@ from sentiment.core.checkpoint_store import remove_checkpoint
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
-from sentiment.core.code_dependencies import own_parameters
 from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import read_json, replacing, write_json, write_text
 from sentiment.core.tables import groups_of, read_table
@@ -36,7 +36,8 @@ from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut
 from sentiment.model.prediction import Predictions
 from sentiment.model.runtime import start_runtime
 from sentiment.model.text_settings import read_text_settings
-from sentiment.settings.schema import Parameters, flatten, load_parameters
+from sentiment.settings.ran_with import ran_with
+from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import run_main
 from sentiment.terminal.progress import say
 from sentiment.tracking.tracker import describe_run, record_evaluation
@@ -80,7 +81,9 @@ def slices_of(test: pa.Table, lengths: npt.NDArray[np.int64], correct: npt.NDArr
     return slices
 
 
-def write_results(result: TestResult, test: pa.Table, predictions: Predictions, bins: Calibration, params: Parameters) -> None:
+def write_results(
+    result: TestResult, test: pa.Table, predictions: Predictions, bins: Calibration, max_grad_norm: float, parameters: dict[str, Any]
+) -> None:
     """Write the folder of the report, and what the stage ran with."""
     classes, challenge = result.by_class, result.challenge
     with replacing(EVAL_REPORT) as folder:
@@ -89,14 +92,14 @@ def write_results(result: TestResult, test: pa.Table, predictions: Predictions, 
         write_by_class(folder, classes)
         write_curves(folder, classes, bins)
         draw_figures(folder, classes, bins)
-        draw_training(folder, paths.TRAIN_REPORT, params.train.max_grad_norm)
+        draw_training(folder, paths.TRAIN_REPORT, max_grad_norm)
         by_phenomenon = {"challenge": as_dicts([challenge.overall, *challenge.by_phenomenon])} if challenge else {}
         write_json(folder / "slices.json", {**{name: as_dicts(part) for name, part in result.slices.items()}, **by_phenomenon})
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
         if result.doubtful is not None:
             write_json(folder / "label_issues.json", {split: asdict(labels) for split, labels in result.doubtful.items()})
         write_text(folder / "report.md", render_page(result))
-        write_checksums(folder, own_parameters("eval", flatten(params)))
+        write_checksums(folder, ran)
 
 
 def summarise_test(result: TestResult) -> dict[str, float | None]:
@@ -116,6 +119,7 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    parameters = ran_with("eval")
     refuse_lost_results()
     check_files(paths.SPLIT, "split", ["test.parquet", "challenge.parquet", CLASSES_FILE])
     for folder, stage in ((paths.CLASSIFIER, "train"), (paths.TRAIN_REPORT, "train"), (REFERENCE_REPORT, "reference")):
@@ -150,7 +154,7 @@ def main() -> None:
         mistakes=most_confident_mistakes(test, predictions, class_names),
         doubtful=doubtful_labels(test, predictions, reference, class_names) if params.eval.label_issues else None,
     )
-    write_results(result, test, predictions, bins, params)
+    write_results(result, test, predictions, bins, params.train.max_grad_norm, parameters)
     figures_of_merit = summarise_test(result)
     write_json(EVAL_METRICS, figures_of_merit)
 

@@ -18,7 +18,6 @@ import pyarrow as pa
 from sentiment.core import paths
 from sentiment.core.checksums import write_checksums
 from sentiment.core.class_names import write_class_names
-from sentiment.core.code_dependencies import own_parameters
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import TableWriter
 from sentiment.data.dealing import dropped_rows
@@ -35,7 +34,8 @@ from sentiment.data.reading.corpus import Columns
 from sentiment.data.reading.formats import count_rows
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.data.reading.spill_file import RowStore
-from sentiment.settings.schema import flatten, load_parameters
+from sentiment.settings.ran_with import ran_with
+from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 from sentiment.use.committed import commit_command, what_to_commit
@@ -151,10 +151,11 @@ def report(prepared: Prepared) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    parameters = ran_with("prepare")
     with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)
-        write_checksums(folder, own_parameters("prepare", flatten(params)))
+        write_checksums(folder, parameters)
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)

@@ -16,7 +16,6 @@ import numpy as np
 from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import read_class_names, write_class_names
-from sentiment.core.code_dependencies import own_parameters
 from sentiment.core.files import replacing, write_json
 from sentiment.core.tables import SPLITS, count_table, iterate_table
 from sentiment.data.dealing.challenge_set import TABLE, split_challenge
@@ -28,7 +27,8 @@ from sentiment.data.parameters import SplitParameters
 from sentiment.data.paths import SPLIT_METRICS
 from sentiment.data.process_pool import ProcessPool
 from sentiment.data.reading.sources import WHOLE
-from sentiment.settings.schema import flatten, load_parameters
+from sentiment.settings.ran_with import ran_with
+from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 
@@ -121,6 +121,7 @@ def prove(folder: Path, keys: dict[str, Keys], class_names: list[str], near_dupl
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    parameters = ran_with("split")
     check_files(paths.PREPARED, "prepare")
     files = [paths.PREPARED / f"{split}.parquet" for split in (WHOLE, *SPLITS)]
     prepared = {path.stem: read_part(path) for path in files if path.exists()}
@@ -137,7 +138,7 @@ def main() -> None:
         keys = read_keys(folder, threshold is not None, workers)
         report = prove(folder, keys, class_names, threshold)
         challenge = split_challenge(paths.PREPARED / TABLE, keys["train"], folder / TABLE)
-        write_checksums(folder, own_parameters("split", flatten(params)))
+        write_checksums(folder, parameters)
         report["challenge"] = {"rows": challenge.kept, "in_train": challenge.read - challenge.kept}
     write_json(SPLIT_METRICS, report)
     say("split: " + ", ".join(f"{len(part.rows)} {name}" for name, part in parts.items()) + "; no text and no group in two of them")

@@ -19,7 +19,7 @@ from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
-from sentiment.core.code_dependencies import code_hashes, own_parameters
+from sentiment.core.code_dependencies import code_hashes
 from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import labels_of, read_table
@@ -29,7 +29,8 @@ from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
-from sentiment.settings.schema import flatten, load_parameters
+from sentiment.settings.ran_with import ran_with
+from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 from sentiment.tracking.tracker import Tracker, describe_run, start_training_run
@@ -111,7 +112,7 @@ def main() -> None:
     params = load_parameters(paths.PARAMS)
     refuse_lost_results()
     settings, seed = params.train, params.seed
-    code = code_hashes("train")  # before it can be edited
+    parameters, code = ran_with("train"), code_hashes("train")  # before they can be edited
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
@@ -161,7 +162,7 @@ def main() -> None:
             card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
             save_model(outcome, tokenizer, reading, card, paths.CLASSIFIER)
-            save_curves(outcome, name, paths.TRAIN_REPORT, own_parameters("train", flatten(params)), code)
+            save_curves(outcome, name, paths.TRAIN_REPORT, parameters, code)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write
 

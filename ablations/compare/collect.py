@@ -15,7 +15,7 @@ from ablations.experiment_files import PREDICTIONS, STEPS, VALIDATION, Experimen
 from ablations.repository import dependencies, git, head, lock, outputs, show_file
 from ablations.run.queue_records import entries
 from sentiment.core import paths
-from sentiment.core.code_dependencies import is_code
+from sentiment.core.code_dependencies import is_code, is_single_module
 from sentiment.data.paths import SPLIT_METRICS
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
@@ -119,7 +119,7 @@ def _read(reference: ExperimentReference) -> Experiment:
 
 def names_single_modules(stages: Mapping[str, Any]) -> bool:
     """Return whether a dvc.lock is from before the code was laid out in folders."""
-    return any(is_code(path) and path.endswith(".py") and path.startswith("sentiment/") for path in dependencies(stages, "train"))
+    return any(is_single_module(path) for path in dependencies(stages, "train"))
 
 
 def _curves(files: ExperimentFiles) -> TrainingCurves:

@@ -19,6 +19,7 @@ from sentiment.data.paths import CHALLENGE
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import say
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.committed import commit_command, what_to_commit
 from sentiment.use.experiment_agreement import disagreement
@@ -53,6 +54,11 @@ class Survey:
     done: Mapping[str, ExperimentReference]
     machines: Mapping[str, Machine]
     passed_over: Mapping[str, str] = field(default_factory=dict)
+
+    def say_passed_over(self) -> None:
+        """Print what is not counted, and why."""
+        for name, reason in self.passed_over.items():
+            say(f"not counted: {name} {reason}")
 
 
 def survey(points: Sequence[Point], baseline: str, current: "Current") -> Survey:

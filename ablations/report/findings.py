@@ -1,7 +1,7 @@
 """What the experiments of a plan come to: every arm diagnosed, and compared where that is asked for."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from ablations.compare.experiments import Experiment
 from ablations.compare.family import Family, FamilyArm, Refusal, make_family
 from ablations.compare.overfitting import judge_overfitting
 from ablations.compare.stability import Course, Stability, judge_stability, worst
+from ablations.diverged import DivergedPoint
 from ablations.plan.plan_file import Ablations
 from sentiment.settings.schema import Parameters, flatten
 from sentiment.terminal.errors import UserError
@@ -41,6 +42,8 @@ class Findings:
         Test examples.
     groups : int or None
         Groups among them.
+    diverged : list of DivergedPoint
+        Planned experiments that ended without a model.
     """
 
     family: Family
@@ -52,9 +55,16 @@ class Findings:
     plan: Ablations
     examples: int
     groups: int | None
+    diverged: list[DivergedPoint]
 
 
-def analyse(experiments: Sequence[Experiment], refused: Sequence[Refusal], plan: Ablations, parameters: Parameters) -> Findings:
+def analyse(
+    experiments: Sequence[Experiment],
+    refused: Sequence[Refusal],
+    plan: Ablations,
+    parameters: Parameters,
+    diverged: Sequence[DivergedPoint] = (),
+) -> Findings:
     """Diagnose every arm and compare what is to be compared.
 
     Parameters
@@ -67,6 +77,8 @@ def analyse(experiments: Sequence[Experiment], refused: Sequence[Refusal], plan:
         ablations.yaml.
     parameters : Parameters
         params.yaml.
+    diverged : sequence of DivergedPoint
+        Those that are kept beside the report; one that has succeeded since, or is not planned, is left out.
 
     Returns
     -------
@@ -79,6 +91,13 @@ def analyse(experiments: Sequence[Experiment], refused: Sequence[Refusal], plan:
     """
     baseline = flatten(parameters)
     family = make_family(experiments, plan, baseline, refused)
+    lost = [one for one in diverged if one.name in family.missing]
+    names_lost = {one.name for one in lost}
+    family = replace(
+        family,
+        missing=[name for name in family.missing if name not in names_lost],
+        refused=[one for one in family.refused if one.name not in names_lost],
+    )
     if not family.arms:
         told = "; ".join(f"{refusal.name} {refusal.reason}" for refusal in family.refused[:3])
         raise UserError(f"no finished experiment to report{f' ({told})' if told else ''}: `python -m ablations run` makes them")
@@ -98,6 +117,7 @@ def analyse(experiments: Sequence[Experiment], refused: Sequence[Refusal], plan:
         plan=plan,
         examples=bench.examples,
         groups=bench.groups,
+        diverged=lost,
     )
 
 

@@ -1,6 +1,7 @@
 """The report: what the experiments say, as Markdown, as one HTML page, as figures and as JSON."""
 
 import base64
+import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ from markupsafe import Markup
 from ablations.compare.collect import collect
 from ablations.compare.comparison import Comparison
 from ablations.compare.family import FamilyArm
+from ablations.diverged import FOLDER as DIVERGED
+from ablations.diverged import read_diverged
 from ablations.plan.plan_file import load_ablations
 from ablations.report import wording
 from ablations.report.comparison_figures import draw_all
@@ -21,7 +24,6 @@ from sentiment.core.files import replacing, write_json, write_text
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.progress import say
 
-REPORTS = Path("reports")
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -29,14 +31,16 @@ def write_report(file: Path) -> None:
     """Read the experiments through DVC and write the report of a plan to reports/<its name>/."""
     parameters = load_parameters(paths.PARAMS)
     plan = load_ablations(file, parameters)
-    folder = REPORTS / file.stem
+    folder = paths.REPORTS / file.stem
     source = plan.arms[0].parameters["prepare.source"]
     experiments, refused = collect()
     experiments = [experiment for experiment in experiments if experiment.parameters["prepare.source"] == source]  # other data is another study
-    findings = analyse(experiments, refused, plan, parameters)
+    findings = analyse(experiments, refused, plan, parameters, read_diverged(folder))
     write_report_files(findings, folder)
     for one in findings.comparisons:
         say(f"{one.arm} against {one.against}: {one.verdict.value} ({wording.points(one.accuracy.mean)} points, {wording.span(one.interval)})")
+    for lost in findings.diverged:
+        say(f"diverged: {lost.name}: {lost.what} at step {lost.step} of {lost.steps}")
     if findings.family.missing:
         say(f"missing: {', '.join(findings.family.missing)}")
     say(f"{folder / 'report.html'} and {folder / 'report.md'} are written")
@@ -54,6 +58,8 @@ def write_report_files(findings: Findings, folder: Path) -> None:
     """
     with replacing(folder) as partial:
         partial.mkdir()
+        if (folder / DIVERGED).is_dir():
+            shutil.copytree(folder / DIVERGED, partial / DIVERGED)
         pictures = draw_all(partial, findings.family.arms, findings.comparisons, findings.plan.margin)
         view = make_view(findings, pictures)
         write_text(partial / "report.md", _environment().get_template("report.md.j2").render(view))
@@ -74,6 +80,7 @@ def as_json(findings: Findings) -> dict[str, Any]:
         "comparisons": [_comparison_json(one) for one in findings.comparisons],
         "advice": [asdict(advice) for advice in findings.advice],
         "missing": findings.family.missing,
+        "diverged": [asdict(one) for one in findings.diverged],
         "refused": [asdict(refusal) for refusal in findings.family.refused],
     }
 

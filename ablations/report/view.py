@@ -8,6 +8,7 @@ import numpy as np
 from ablations.compare.comparison import Comparison
 from ablations.compare.family import FamilyArm
 from ablations.compare.verdict import Verdict
+from ablations.diverged import FOLDER, DivergedPoint
 from ablations.report import wording
 from ablations.report.comparison_figures import Picture
 from ablations.report.findings import Findings
@@ -39,10 +40,20 @@ def make_view(findings: Findings, pictures: Sequence[Picture]) -> dict[str, Any]
         "overfitting": [_overfitting_row(arm, findings) for arm in findings.family.arms],
         "advice": findings.advice,
         "missing": findings.family.missing,
+        "diverged": [_diverged_row(one) for one in findings.diverged],
         "refused": findings.family.refused,
         "differences": [picture for picture in pictures if picture.file == "differences.png"],
         "over_epochs": [picture for picture in pictures if picture.file.endswith("_epoch.png")],
         "over_steps": [picture for picture in pictures if picture.file.endswith("_step.png")],
+    }
+
+
+def _diverged_row(one: DivergedPoint) -> dict[str, str]:
+    return {
+        "name": one.name,
+        "sentence": f"{one.what} at step {one.step} of {one.steps} (learning rate {one.lr:.2g}); "
+        f"its training loss was {one.first_loss:.3f} at first and {one.last_loss:.3g} at the last step where it was finite",
+        "curve": f"{FOLDER}/{one.name}.tsv",
     }
 
 

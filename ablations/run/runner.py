@@ -8,20 +8,24 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from ablations.diverged import FOLDER, forget_point, keep_point, still_diverged
 from ablations.plan.baseline import committed_parameters
 from ablations.plan.plan_file import Ablations, load_ablations
-from ablations.plan.points import Point, make_points, set_options
+from ablations.plan.points import Point, make_points
 from ablations.plan.survey import Current, Machine, Survey, check_source, survey, this_machine
 from ablations.repository import QueueEntry, dvc, head
 from ablations.run import orphans
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
+from ablations.run.experiment_log import progress_of
+from ablations.run.leftovers import remove_saved_checkpoints
 from ablations.run.preconditions import check_repository
-from ablations.run.queue_records import entries, queue_again
-from ablations.run.training_logs import progress_of
+from ablations.run.queue_records import entries
+from ablations.run.queueing import queue_point
+from sentiment.core.paths import REPORTS
 from sentiment.settings.schema import flatten
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
-from sentiment.use.experiment_refs import ExperimentReference, references
+from sentiment.use.experiment_refs import references
 
 _FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
@@ -73,7 +77,8 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     points = make_points(ablations, flatten(baseline))
     workers = share_out(jobs)
     if dry_run:
-        _list(points, survey(points, head(), Current.of(points, ablations.other_data)), ablations)
+        found = survey(points, head(), Current.of(points, ablations.other_data))
+        _list(points, found, ablations, set(still_diverged(points, REPORTS / file.stem)))
         return
     check_repository()
     _FOLDER.mkdir(parents=True, exist_ok=True)
@@ -83,7 +88,7 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     except Timeout:
         raise UserError("another `python -m ablations run` is at work in this repository: it shows the progress of both") from None
     try:
-        _Runner(points, ablations, workers).run()
+        _Runner(points, ablations, workers, REPORTS / file.stem).run()
     except KeyboardInterrupt:
         left = len(orphans.live_workers())
         going_on = "the queue goes on by itself" if left else "nothing is running"
@@ -92,28 +97,26 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
         lock.release()
 
 
-def _list(points: list[Point], found: Survey, ablations: Ablations) -> None:
+def _list(points: list[Point], found: Survey, ablations: Ablations, diverged: set[str]) -> None:
     for point in points:
-        say(f"{'done   ' if point.name in found.done else 'to run '} {point.name}  ({point.arm}, seed {point.seed})")
-    _say_passed_over(found)
-    left = sum(point.name not in found.done for point in points)
+        state = "done    " if point.name in found.done else "diverged" if point.name in diverged else "to run  "
+        say(f"{state} {point.name}  ({point.arm}, seed {point.seed})")
+    found.say_passed_over()
+    left = sum(point.name not in {*found.done, *diverged} for point in points)
     say(f"{len(ablations.arms)} arms × {len(ablations.seeds)} seeds: {left} of {len(points)} experiments to run")
 
 
-def _say_passed_over(found: Survey) -> None:
-    for name, reason in found.passed_over.items():
-        say(f"not counted: {name} {reason}")
-
-
 class _Runner:
-    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers) -> None:
+    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers, report: Path) -> None:
         self._points = points
+        self._report = report
+        self._diverged = still_diverged(points, report)
         self._precision = str(points[0].parameters["train.precision"])
         self._other_data = ablations.other_data
         self._workers = workers
         self._tries = {point.name: _Tries() for point in points}
         self._forced: set[str] = set()
-        self._head = head()  # the study's commit: whatever is committed while it runs
+        self._head = head()  # the study's commit, whatever is committed while it runs
         self._moving_at = time.monotonic()
         self._done_before = 0
 
@@ -124,8 +127,10 @@ class _Runner:
             dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
         self._current = Current.of(self._points, self._other_data)
         found = self._survey()
-        _say_passed_over(found)
+        found.say_passed_over()
         if self._uniform(found):
+            self._tell_diverged()
+            remove_saved_checkpoints(found.done.values())
             say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report` compares them")
             return
         self._adapt_threads(found)
@@ -148,7 +153,7 @@ class _Runner:
         return survey(self._points, self._head, self._current)
 
     def _uniform(self, found: Survey) -> bool:
-        return len(found.done) == len(self._points) and len(set(found.machines.values())) == 1
+        return len({*found.done, *self._diverged}) == len(self._points) and len(set(found.machines.values())) == 1
 
     def _adapt_threads(self, found: Survey) -> None:
         """Go on with the threads of what is there, where that fits: results of other threads could not be compared."""
@@ -187,14 +192,6 @@ class _Runner:
         precision_is_open = asked == "auto"
         return machine.threads == self._machine.threads and (not precision_is_open or machine.precision == self._machine.precision)
 
-    def _rename(self, reference: ExperimentReference, taken: set[str]) -> None:
-        """Free the name of an experiment that was made otherwise; its result stays."""
-        count = 1
-        while (new := f"{reference.name}-before{count}") in taken:
-            count += 1
-        dvc("exp", "rename", reference.name, new)
-        say(f"{reference.name} was made otherwise (code, data, parameters, threads): it is called {new} from now on")
-
     def _look(self) -> _State:
         # In this order: what ends between the two questions is seen as running and as done, and not as neither.
         rows = {row.name: row for row in entries(self._head)}
@@ -210,7 +207,7 @@ class _Runner:
             tries = self._tries[point.name]
             if row is not None and tries.queued:
                 tries.stashed = row.task
-            if point.name in state.survey.done:
+            if point.name in state.survey.done or point.name in self._diverged:
                 continue
             if row is not None and row.state == "running" and orphans.is_orphan(row):
                 # Collecting takes a moment, in which the experiment's process is gone and its result not there yet.
@@ -222,13 +219,17 @@ class _Runner:
             elif row is not None and row.state == "failed":
                 tries.log = self._keep_log(row, tries.queued)
                 dvc("queue", "remove", row.task)
+                if tries.queued and (diverged := keep_point(point, self._report)):
+                    self._diverged[point.name] = diverged  # each try would end there
+                    continue
                 if tries.queued:
                     say(f"{point.name} failed (try {tries.queued} of {1 + _RETRIES}): {tries.log}")
                 row = None
             if row is None:
                 if tries.queued > _RETRIES:
                     continue  # given up
-                self._queue(point, tries.stashed)
+                forget_point(point.name, self._report)
+                queue_point(point, self._head, tries.stashed, point.name in self._forced, self._workers.environment)
                 tries.queued += 1
             state.open.append(point)
         self._check_stall(state)
@@ -245,21 +246,6 @@ class _Runner:
             say("the queue's worker takes nothing up: it is started anew")
             orphans.end_workers()
             self._moving_at = now
-
-    def _queue(self, point: Point, stashed: str | None) -> None:
-        here = {reference.name: reference for reference in references() if reference.baseline == self._head}
-        if point.name in here:
-            self._rename(here[point.name], set(here))
-        if stashed:
-            queue_again(point.name, stashed, self._head)
-            return
-        if head() != self._head:
-            raise UserError(
-                f"{point.name} is not queued yet, and HEAD is no longer {self._head[:7]}, on which this call began: run it again, "
-                "or check that commit out first"
-            )
-        forced = ["--force"] if point.name in self._forced else []
-        dvc("exp", "run", "--queue", *forced, "-n", point.name, *set_options(point.parameters), environment=self._workers.environment)
 
     def _watch(self, state: _State, bar: ProgressBar) -> None:
         """Show progress until something may have changed: cheap looks at git and at logs, as DVC takes half a second of a core."""
@@ -285,10 +271,21 @@ class _Runner:
         shutil.copyfile(row.log, kept)
         return kept
 
+    def _tell_diverged(self) -> None:
+        for name, one in self._diverged.items():
+            say(
+                f"diverged: {name}: {one.what} at step {one.step} of {one.steps} (learning rate {one.lr:.2g}); "
+                f"it is not tried again while {self._report / FOLDER / name}.json is there"
+            )
+
     def _finish(self) -> None:
         done = self._look().survey.done
-        missing = [point for point in self._points if point.name not in done]
+        for name in done:
+            forget_point(name, self._report)
+        remove_saved_checkpoints(done.values())
+        missing = [point for point in self._points if point.name not in {*done, *self._diverged}]
         say(f"{len(done)} of {len(self._points)} experiments ended in success")
+        self._tell_diverged()
         for point in missing:
             log = self._tries[point.name].log
             say(f"missing: {point.name} (log: {log or 'none was written'})")

@@ -39,11 +39,16 @@ def declared_code(stage: str, root: Path = Path()) -> list[str]:
     return [dependency for dependency in stages[stage]["deps"] if is_code(dependency)]
 
 
-def own_parameters(stage: str, flat: Mapping[str, Any], root: Path = Path()) -> dict[str, Any]:
-    """Return the parameters that dvc.yaml declares for a stage, of all parameters by dotted name."""
+def is_single_module(dependency: str) -> bool:
+    """Return whether an entry of a dvc.lock names one module of sentiment/, as all did before the code was laid out in folders."""
+    path = PurePosixPath(dependency)
+    return path.parts[:1] == ("sentiment",) and path.suffix == ".py"
+
+
+def declared_parameters(stage: str, root: Path = Path()) -> list[str]:
+    """Return the sections and parameters that dvc.yaml declares for a stage."""
     stages: Mapping[str, Any] = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    declared = [name for name in stages[stage].get("params") or [] if isinstance(name, str)]
-    return {key: value for key, value in flat.items() if any(key == name or key.startswith(f"{name}.") for name in declared)}
+    return [name for name in stages[stage].get("params") or [] if isinstance(name, str)]
 
 
 def code_files(stage: str, root: Path = Path()) -> list[Path]:

@@ -8,7 +8,8 @@ PARAMS = Path("params.yaml")
 PREPARED = Path("data/prepared")
 SPLIT = Path("data/split")
 CLASSIFIER = Path("models/classifier")
-TRAIN_REPORT = Path("reports/train")
+REPORTS = Path("reports")
+TRAIN_REPORT = REPORTS / "train"
 
 STEP_CURVE = "steps.tsv"
 VALIDATION_CURVE = "validation.tsv"

@@ -10,6 +10,7 @@ from safetensors import SafetensorError
 
 from sentiment.core.checkpoint_store import size_of
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.quantities import bytes_in_words
 
 _BYTES_OF_A_PARAMETER = 4
 _CHECKPOINT_COPIES = 3  # of the weights: they themselves, and AdamW's two moments
@@ -47,7 +48,7 @@ def require_room(checkpoints: Path, outputs: Path, parameters: int) -> None:
         if free < wanted:
             what = "the model's two copies" if folder == outputs.resolve() else "checkpoints and model" if len(needed) == 1 else "checkpoints"
             raise UserError(
-                f"{folder}: {in_words(wanted)} are needed for {what} of this training, {in_words(free)} are free: make room first "
+                f"{folder}: {bytes_in_words(wanted)} are needed for {what} of this training, {bytes_in_words(free)} are free: make room first "
                 "(`python -m sentiment show --disk` lists checkpoints that can go), or train another time"
             )
 
@@ -81,22 +82,12 @@ def explain_shortage(folder: Path, needed: int = 0) -> Iterator[None]:
         full = getattr(error, "errno", None) in _FULL or any(text in str(error) for text in ("No space left", "File too large", "quota"))
         if not full and free >= needed and (limit is None or limit >= needed):
             raise
-        limited = f", and a file may have {in_words(limit)} at most (ulimit -f)" if limit is not None else ""
-        wanted = f"about {in_words(needed)} are needed, " if needed else ""
+        limited = f", and a file may have {bytes_in_words(limit)} at most (ulimit -f)" if limit is not None else ""
+        wanted = f"about {bytes_in_words(needed)} are needed, " if needed else ""
         raise UserError(
-            f"{folder}: no room to write to: {wanted}{in_words(free)} are free{limited}; make room and run the same command again: "
+            f"{folder}: no room to write to: {wanted}{bytes_in_words(free)} are free{limited}; make room and run the same command again: "
             "it resumes from the last whole checkpoint"
         ) from None
-
-
-def in_words(size: int) -> str:
-    """Write a number of bytes as people read it: 1.3 GB."""
-    value = float(size)
-    for unit in ("B", "kB", "MB"):
-        if value < 1000:
-            return f"{value:.0f} {unit}"
-        value /= 1000
-    return f"{value:.1f} GB"
 
 
 def _file_limit() -> int | None:

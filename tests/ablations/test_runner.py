@@ -235,6 +235,32 @@ def test_failures_are_tried_again_twice_and_then_named(toy: Toy) -> None:
     assert set(NAMES) <= set(toy.finished())
 
 
+def test_an_arm_that_diverges_is_tried_once_and_reported(toy: Toy) -> None:
+    (toy.root / "toy-diverges").write_text("32")
+    told = toy.ablations("run").stdout
+    assert "diverged: baseline_bs32: the training loss is nan at step 3 of 30 (learning rate 0.5)" in told
+    assert toy.trainings() == NAMES
+    kept = toy.root / "reports/ablations/diverged"
+    assert sorted(path.name for path in kept.iterdir()) == ["baseline_bs32.json", "baseline_bs32.tsv"]
+
+    shutil.rmtree(toy.root / ".diverged")  # the report, a colleague's too, reads only what is committed with it
+    toy.ablations("report")
+    report = json.loads((toy.root / "reports/ablations/report.json").read_text())
+    assert [(one["name"], one["step"], one["last_loss"]) for one in report["diverged"]] == [("baseline_bs32", 3, 9.0)]
+    assert report["missing"] == [] and report["refused"] == []
+    assert "Diverged, without a model" in (toy.root / "reports/ablations/report.md").read_text()
+    assert sorted(path.name for path in kept.iterdir()) == ["baseline_bs32.json", "baseline_bs32.tsv"]
+
+    assert "nothing to run" in toy.ablations("run").stdout
+    assert toy.trainings() == NAMES
+    (toy.root / "toy-diverges").unlink()
+    (kept / "baseline_bs32.json").unlink()
+    toy.ablations("run")
+    assert toy.finished() == NAMES
+    assert list(kept.iterdir()) == []
+    assert [path.name for path in (toy.root / ".checkpoints").iterdir() if path.is_dir()] == []  # the toy's eval removes none
+
+
 def test_a_killed_worker_leaves_nothing_behind(toy: Toy) -> None:
     run = toy.start(TOY_SECONDS="40")  # an orphan that ends by itself leaves its result in DVC's run cache
     toy.wait(lambda: bool(toy.trainings()))

@@ -99,7 +99,7 @@ def test_only_what_was_run_and_can_be_read_counts(toy: Toy) -> None:
     assert "edited-code: was never run as it is" in shown and "stages/train.py" in shown
 
     (toy.root / "dvc.lock").write_text("<<<<<<< HEAD\nschema: '2.0'\n=======\nschema: '2.0'\n>>>>>>> other\n")
-    refused(toy.ablations("run", "--dry-run", check=False), "dvc.lock, line 1: holds the marks of a merge conflict: `git checkout HEAD -- dvc.lock`")
+    refused(toy.ablations("run", "--dry-run", check=False), "dvc.lock, line 2: holds the marks of a merge conflict: `git checkout HEAD -- dvc.lock`")
     toy.run("git", "checkout", "dvc.lock")
 
     toy.run("dvc", "gc", "-w", "-f")

@@ -1,7 +1,8 @@
 """A stand-in for the train stage: the same files, made up in a second or so.
 
 TOY_SECONDS says how long it pretends to work; the file toy-fails in the main checkout, how many
-more trainings whose batch size it names are to fail: `32 1`.
+more trainings whose batch size it names are to fail: `32 1`; toy-diverges, the batch size whose
+trainings diverge.
 """
 
 import os
@@ -12,9 +13,10 @@ import numpy as np
 
 from sentiment.core import paths
 from sentiment.core.checksums import write_checksums
-from sentiment.core.code_dependencies import code_hashes, own_parameters
-from sentiment.core.files import replacing, write_json, write_text, write_tsv
-from sentiment.settings.schema import flatten, load_parameters
+from sentiment.core.code_dependencies import code_hashes
+from sentiment.core.files import replacing, write_json, write_tsv
+from sentiment.settings.ran_with import ran_with
+from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import Interrupted, UserError, run_main
 from sentiment.terminal.progress import say
 from sentiment.training.checkpoints import checkpoint_folder, fingerprint
@@ -29,6 +31,18 @@ def fail_if_told(batch_size: int) -> None:
     if int(wanted) == batch_size and int(times) > 0:
         order.write_text(f"{wanted} {int(times) - 1}")
         raise UserError("told to fail")
+
+
+def diverge_if_told(batch_size: int, seed: int) -> None:
+    order = paths.main_root() / "toy-diverges"
+    if order.exists() and int(order.read_text()) == batch_size:
+        from sentiment.training.divergence import DivergedError, Divergence, keep_diverged
+        from sentiment.training.history import StepRecord
+
+        records = [StepRecord(1, 0.1, 0.7, 2.0, 0.5), StepRecord(2, 0.2, 9.0, 1e9, 0.5), StepRecord(3, 0.3, float("nan"), 1.0, 0.5)]
+        error = DivergedError(Divergence("the training loss is nan", 3, 30, 0.5), records, [])
+        keep_diverged(error, paths.diverged_folder(os.environ["DVC_EXP_NAME"]), "abc", {"seed": seed})
+        raise UserError("diverged")
 
 
 def stop(*_: object) -> None:
@@ -46,6 +60,8 @@ def main() -> None:
         with (folder.parent / "started.txt").open("a") as file:
             file.write(f"{os.environ.get('DVC_EXP_NAME')} {os.environ.get('OMP_NUM_THREADS')}\n")
         fail_if_told(train.batch_size)
+        diverge_if_told(train.batch_size, seed)
+        (folder / "checkpoint-1").mkdir(exist_ok=True)
         per_epoch = 240 // train.batch_size
         steps = np.arange(1, per_epoch * train.epochs + 1)
         loss = 0.1 + 0.6 * np.exp(-3 * steps / steps[-1]) + rng.normal(0, 0.05, len(steps))
@@ -66,8 +82,8 @@ def main() -> None:
                 [(step, step / per_epoch, value, norm, train.lr) for step, value, norm in zip(steps, loss, norms, strict=True)],
             )
             write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
-            write_text(partial / "log.txt", "made up\n")
-            write_checksums(partial, own_parameters("train", flatten(params)), code_hashes("train"))
+            write_json(partial / paths.RUN_SUMMARY, {"training": name})
+            write_checksums(partial, ran_with("train"), code_hashes("train"))
         write_json(
             TRAIN_METRICS,
             {

@@ -1,4 +1,4 @@
-"""How far a running experiment is, from the end of its log."""
+"""What the log of a running experiment says of its progress."""
 
 import os
 import re
@@ -10,7 +10,20 @@ _EPOCH = re.compile(r"epoch (\d+(?:\.\d+)?)(?:.*?loss (\d+\.\d+))?")
 
 
 def progress_of(row: QueueEntry) -> tuple[float, str]:
-    """Return the epochs that a running experiment has done, and a note of its name, epoch and loss."""
+    """Read how far a running experiment is from the end of its log.
+
+    Parameters
+    ----------
+    row : QueueEntry
+        The experiment.
+
+    Returns
+    -------
+    epoch : float
+        0 where the log has none yet.
+    text : str
+        Its name, and where known epoch and loss.
+    """
     if row.log is None:
         return 0.0, row.name
     try:
