@@ -99,7 +99,7 @@ def write_results(
         if result.doubtful is not None:
             write_json(folder / "label_issues.json", {split: asdict(labels) for split, labels in result.doubtful.items()})
         write_text(folder / "report.md", render_page(result))
-        write_checksums(folder, ran)
+        write_checksums(folder, parameters)
 
 
 def summarise_test(result: TestResult) -> dict[str, float | None]:

@@ -73,7 +73,7 @@ def test_a_commit_during_the_study_does_not_move_its_retries(toy: Toy) -> None:
 def test_only_what_was_run_and_can_be_read_counts(toy: Toy) -> None:
     for command in ("dvc repro -q", "git add -A", "git commit -qm results", "dvc exp save -n baseline"):
         toy.run(*command.split())
-    assert "done    baseline " in toy.ablations("run", "--dry-run").stdout
+    assert "done     baseline " in toy.ablations("run", "--dry-run").stdout
 
     # Saved after an edit: an arm that was never trained.
     params = (toy.root / "params.yaml").read_text()
@@ -114,7 +114,7 @@ def test_a_repository_in_a_folder_of_another(tmp_path: Path) -> None:
     toy = Toy(outer / "toy", above=outer)
     try:
         toy.run("dvc", "exp", "run", "-q", "-n", "baseline")
-        assert "done    baseline " in toy.ablations("run", "--dry-run").stdout
+        assert "done     baseline " in toy.ablations("run", "--dry-run").stdout
         toy.ablations("report")
         report = json.loads((toy.root / "reports/ablations/report.json").read_text())
         assert [arm["name"] for arm in report["arms"]] == ["baseline"] and report["refused"] == []
@@ -141,7 +141,7 @@ def test_a_path_beyond_ascii_works_once_the_cache_is_elsewhere(toy: Toy, tmp_pat
     toy.root = root
     refused(toy.ablations("run", check=False), "beyond ASCII", "dvc cache dir --local")
     toy.run("dvc", "exp", "run", "-q", "-n", "baseline")
-    assert "done    baseline " in toy.ablations("run", "--dry-run").stdout
+    assert "done     baseline " in toy.ablations("run", "--dry-run").stdout
     toy.ablations("report")
 
     shutil.move(root / ".dvc/cache", tmp_path / "cache")
