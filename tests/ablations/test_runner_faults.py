@@ -102,7 +102,7 @@ def test_only_what_was_run_and_can_be_read_counts(toy: Toy) -> None:
     refused(toy.ablations("run", "--dry-run", check=False), "dvc.lock, line 2: holds the marks of a merge conflict: `git checkout HEAD -- dvc.lock`")
     toy.run("git", "checkout", "dvc.lock")
 
-    toy.run("dvc", "gc", "-w", "-f")
+    shutil.rmtree(toy.root / ".dvc/cache/files")  # as `dvc gc` leaves what another workspace made
     listed = toy.ablations("run", "--dry-run").stdout
     assert "not counted: baseline has no results any more" in listed
     assert "2 of 2 experiments to run" in listed
