@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict test lint show plots watch clean clean-checkpoints
+.PHONY: help run ablations report imdb predict serve test lint show plots watch clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -35,6 +35,9 @@ data/imdb.dvc: | $(READY)
 
 predict: $(READY) ## classify a text: make predict TEXT="A fine film."
 	@python -m sentiment predict -- "$$TEXT"
+
+serve: $(READY) ## the trained model as a web service with a page: http://127.0.0.1:8000 (Ctrl-C ends it)
+	@python -m sentiment serve
 
 show: $(READY) ## a short table of the experiments
 	@python -m sentiment show

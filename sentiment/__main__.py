@@ -1,6 +1,7 @@
 """What is done by hand: bring data in, look at results.
 
 python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
+python -m sentiment serve                                  the trained model as a web service with a page
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment show                                    a short table of the experiments
 python -m sentiment show --disk                             what takes room on the disk, and the command that frees it
@@ -13,6 +14,7 @@ python -m sentiment parameters                              the table of paramet
 import argparse
 
 from sentiment.cli.predict_command import add_predict
+from sentiment.cli.serve_command import add_serve
 from sentiment.terminal.errors import run_main
 
 
@@ -71,6 +73,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     add_predict(commands)
+    add_serve(commands)
 
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, tracked by DVC")
     command.add_argument("source", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")

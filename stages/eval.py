@@ -1,7 +1,7 @@
 """Stage 4, eval: test the classifier, draw its figures, write its report.
 
 Reads   models/classifier, data/split, reports/train/ (curves), reports/reference/ (the simpler method's answers)
-Writes  reports/eval/ (report.md, figures, predictions.parquet, curves, classes.json, slices.json,
+Writes  reports/eval/ (report.md, report.html, figures, predictions.parquet, curves, classes.json, slices.json,
         mistakes.json, label_issues.json), reports/eval.json
 Run     python -m stages.eval           (or: dvc repro)
 """
@@ -20,7 +20,7 @@ from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import read_json, replacing, write_json, write_text
-from sentiment.core.tables import groups_of, read_table
+from sentiment.core.tables import groups_of, read_table, without_texts
 from sentiment.evaluation.classifier import Classifier
 from sentiment.evaluation.confusion import confusion_counts
 from sentiment.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
@@ -30,11 +30,13 @@ from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_c
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, read_reference
 from sentiment.evaluation.report.class_section import ByClass
-from sentiment.evaluation.report.page import ChallengeResult, TestResult, render_page
+from sentiment.evaluation.report.html_page import html_page
+from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, TestResult, render_page
 from sentiment.evaluation.report.result_files import draw_figures, draw_training, write_by_class, write_curves, write_predictions
 from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut, by_length, by_value, slice_of
-from sentiment.model.prediction import Predictions
+from sentiment.model.prediction import Predictions, at_temperature
 from sentiment.model.runtime import start_runtime
+from sentiment.model.temperature import Temperature, read_temperature
 from sentiment.model.text_settings import read_text_settings
 from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
@@ -54,6 +56,12 @@ def challenge_result(challenge: pa.Table, classifier: Classifier, reference: Ref
         by_phenomenon=by_value(challenge.column(PHENOMENON).to_pylist(), predictions.correct),
         reference_accuracy=reference.challenge_accuracy,
     )
+
+
+def calibrated_result(predictions: Predictions, temperature: Temperature) -> CalibratedResult:
+    """Return what the model's temperature makes of the test."""
+    after = at_temperature(predictions, temperature.value)
+    return CalibratedResult(temperature, after.loss, calibration(after.probabilities, after.labels).error)
 
 
 def doubtful_labels(test: pa.Table, predictions: Predictions, reference: Reference, class_names: list[str]) -> dict[str, DoubtfulLabels]:
@@ -98,7 +106,9 @@ def write_results(
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
         if result.doubtful is not None:
             write_json(folder / "label_issues.json", {split: asdict(labels) for split, labels in result.doubtful.items()})
-        write_text(folder / "report.md", render_page(result))
+        page = render_page(result)
+        write_text(folder / "report.md", page)
+        write_text(folder / "report.html", html_page(page, folder))
         write_checksums(folder, parameters)
 
 
@@ -112,6 +122,8 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
         "roc_auc": result.roc_auc,
         "loss": result.loss,
         "ece": result.calibration_error,
+        "calibrated_loss": result.calibrated.loss,
+        "calibrated_ece": result.calibrated.calibration_error,
         "challenge_accuracy": result.challenge.overall.accuracy if result.challenge else None,
     }
 
@@ -130,6 +142,8 @@ def main() -> None:
     settings = read_text_settings(paths.CLASSIFIER)
     classifier = Classifier(paths.CLASSIFIER, start_runtime(settings.precision), settings, params.eval.batch_size)
     predictions, lengths = classifier.classify(test, "eval: test")
+    if not params.eval.texts_in_reports:
+        test = without_texts(test)
 
     groups = groups_of(test)
     bins = calibration(predictions.probabilities, predictions.labels)
@@ -153,6 +167,7 @@ def main() -> None:
         challenge=challenge_result(challenge, classifier, reference) if params.eval.challenge else None,
         mistakes=most_confident_mistakes(test, predictions, class_names),
         doubtful=doubtful_labels(test, predictions, reference, class_names) if params.eval.label_issues else None,
+        calibrated=calibrated_result(predictions, read_temperature(paths.CLASSIFIER)),
     )
     write_results(result, test, predictions, bins, params.train.max_grad_norm, parameters)
     figures_of_merit = summarise_test(result)

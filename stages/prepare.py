@@ -24,16 +24,19 @@ from sentiment.data.dealing import dropped_rows
 from sentiment.data.dealing.challenge_set import CLASS_NAMES, TABLE, ChallengeRows, prepare_challenge
 from sentiment.data.dealing.comparison_keys import Keys, repeats
 from sentiment.data.dealing.intake import check_ids, take_in
-from sentiment.data.dealing.leakage import Reason, Reasons, check_classes, decide_rows
+from sentiment.data.dealing.leakage import Reason, Reasons, check_classes, decide_rows, tied_rows
 from sentiment.data.dealing.precedence import Place, drop_near_duplicates
+from sentiment.data.dealing.row_selection import write_ties
 from sentiment.data.parameters import PrepareParameters
 from sentiment.data.paths import CHALLENGE, PREPARE_METRICS
 from sentiment.data.process_pool import ProcessPool
-from sentiment.data.reading.class_inference import Classes, find_classes
+from sentiment.data.reading.class_inference import Classes, find_classes, named_classes
 from sentiment.data.reading.corpus import Columns
 from sentiment.data.reading.formats import count_rows
+from sentiment.data.reading.label_codes import LabelRules
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.data.reading.spill_file import RowStore
+from sentiment.data.reading.split_column import by_column
 from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
@@ -78,13 +81,16 @@ def prepare(settings: PrepareParameters, folder: Path, workers: ProcessPool) -> 
         Who cleans and compares.
     """
     files, ignored = find_files(Path(settings.source), f"prepare.source = {settings.source}")
-    classes = Classes(settings.class_names, False) if settings.class_names else find_classes(files, settings.label_column)
+    if settings.split_column is not None:
+        files = by_column(files, settings.split_column)
+    rules = LabelRules(settings.label_map or {}, settings.drop_classes, settings.unlabelled == "drop")
+    classes = named_classes(settings.class_names, rules) if settings.class_names else find_classes(files, settings.label_column, rules)
     with ExitStack() as stack:
         splits = sorted({file.split for file in files})
         stores = {split: stack.enter_context(RowStore(folder / f"{split}.rows")) for split in splits}
-        keys = read(files, settings, classes, stores, workers)
+        keys = read(files, settings, classes, rules, stores, workers)
         check_ids(stores, keys)
-        reasons = decide_rows(keys)
+        reasons = decide_rows(keys, settings.conflicts == "majority")
         near: dict[Place, Place] = {}
         if settings.near_duplicate_threshold is not None:
             near = drop_near_duplicates(stores, keys, reasons, settings.near_duplicate_threshold)
@@ -92,6 +98,7 @@ def prepare(settings: PrepareParameters, folder: Path, workers: ProcessPool) -> 
             if not (reasons[split] == Reason.KEPT).any():
                 raise UserError(f"prepare.source = {settings.source}: no rows left in the {split} split ({dropped_rows.summary(reasons[split])})")
         check_classes(keys, reasons, classes.names)
+        write_ties(folder, {split: tied_rows(keys[split], reasons[split]) for split in splits if split != "test"})
         for split in splits:
             write_kept(stores[split], reasons[split], folder / f"{split}.parquet")
         dropped_rows.write_examples(
@@ -103,11 +110,19 @@ def prepare(settings: PrepareParameters, folder: Path, workers: ProcessPool) -> 
 
 
 def read(
-    files: list[SourceFile], settings: PrepareParameters, classes: Classes, stores: dict[str, RowStore], workers: ProcessPool
+    files: list[SourceFile], settings: PrepareParameters, classes: Classes, rules: LabelRules, stores: dict[str, RowStore], workers: ProcessPool
 ) -> dict[str, Keys]:
     """Read the source into the stores; return what its rows are compared by, by split."""
     columns = Columns(
-        settings.text_column, settings.label_column, settings.group_column, classes.names, settings.strip_html, classes.labels_are_names
+        settings.text_column,
+        settings.label_column,
+        settings.group_column,
+        classes.names,
+        settings.strip_html,
+        classes.labels_are_names,
+        settings.id_column,
+        rules,
+        classes.all_names,
     )
     keys: dict[str, Keys] = {}
     for split, store in stores.items():
@@ -135,12 +150,12 @@ def report(prepared: Prepared) -> dict[str, object]:
         "dropped": {reason.name.lower(): count for reason, count in dropped_rows.counts(every).items()},
     }
     if "test" in prepared.keys:
-        test = prepared.keys["test"]
+        test, stays = prepared.keys["test"], prepared.reasons["test"] == Reason.KEPT
         counts["test"] = {
-            "rows": len(test.labels),
-            "empty": int(test.empty.sum()),
-            "exact_duplicates": int(repeats(test.exact, ~test.empty).sum()),
-            "normalised_duplicates": int(repeats(test.normalised, ~test.empty).sum()),
+            "rows": int(stays.sum()),
+            "empty": int(test.empty[stays].sum()),
+            "exact_duplicates": int(repeats(test.exact, stays & ~test.empty).sum()),
+            "normalised_duplicates": int(repeats(test.normalised, stays & ~test.empty).sum()),
         }
     counts["challenge"] = {"rows_read": prepared.challenge.read, "rows_kept": prepared.challenge.kept}
     if prepared.ignored:

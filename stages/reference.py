@@ -18,7 +18,7 @@ from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import replacing, write_json
-from sentiment.core.tables import groups_of, labels_of, read_table
+from sentiment.core.tables import groups_of, labels_of, read_table, without_texts
 from sentiment.evaluation.counting_words import FOLDS, NoReferenceError, fit_tfidf, out_of_sample_probabilities, what_to_count
 from sentiment.evaluation.doubtful_labels import find_doubtful_labels
 from sentiment.evaluation.paths import REFERENCE_METRICS, REFERENCE_REPORT
@@ -50,7 +50,9 @@ def accuracy(probabilities: npt.NDArray[np.float64], table: pa.Table) -> float:
     return float((probabilities.argmax(axis=1) == labels_of(table)).mean())
 
 
-def count_words(tables: dict[str, pa.Table], class_names: list[str], counted: str) -> tuple[dict[str, npt.NDArray[np.float64]], Reference]:
+def count_words(
+    tables: dict[str, pa.Table], class_names: list[str], counted: str, texts_in_reports: bool
+) -> tuple[dict[str, npt.NDArray[np.float64]], Reference]:
     """Fit the simpler method; return the probabilities for the rows of each table, nan where there is nothing to count, and the figures."""
     classes = len(class_names)
     why: str | None = None
@@ -64,19 +66,20 @@ def count_words(tables: dict[str, pa.Table], class_names: list[str], counted: st
         answers = {name: answer(words, tables[name], classes) for name in ANSWERED}
         answers["train"] = judge_training_rows(tables["train"], classes, counted)
         accuracies = {name: accuracy(answers[name], tables[name]) if tables[name].num_rows else None for name in ANSWERED}
-    doubtful = find_doubtful_labels(tables["train"], answers["train"], class_names)
+    shown = tables["train"] if texts_in_reports else without_texts(tables["train"])
+    doubtful = find_doubtful_labels(shown, answers["train"], class_names)
     return answers, Reference(accuracies["test"], accuracies["challenge"], doubtful, why, counted)
 
 
 def main() -> None:
     """Run the stage."""
-    load_parameters(paths.PARAMS)  # a mistake anywhere in it ends every stage before it works
+    params = load_parameters(paths.PARAMS)
     check_files(paths.SPLIT, "split", ["train.parquet", "test.parquet", "challenge.parquet", CLASSES_FILE])
     tables = {name: read_table(paths.SPLIT / f"{name}.parquet") for name in TABLES}
     class_names = read_class_names(paths.SPLIT, "split")
     counted = what_to_count(tables["train"].column("text").to_pylist())
     say(f"reference: counting {counted} (TF-IDF + logistic regression)")
-    answers, reference = count_words(tables, class_names, counted)
+    answers, reference = count_words(tables, class_names, counted, params.eval.texts_in_reports)
     with replacing(REFERENCE_REPORT) as folder:
         folder.mkdir()
         write_reference(folder, reference)

@@ -56,9 +56,9 @@ def choose(prepared: dict[str, Part], settings: SplitParameters, class_names: li
     assert pool is not None, "prepare writes train or all"
     test, validation = prepared.get("test"), prepared.get("validation")
     if test is None:
-        pool, test = _hold_out(pool, settings.test_size, settings.seed, class_names, "test")
+        pool, test = _hold_out(pool, settings.test_size, settings.seed, class_names, "test", 3 if validation is None else 2)
     if validation is None:
-        pool, validation = _hold_out(pool, settings.validation_size, settings.seed, class_names, "validation")
+        pool, validation = _hold_out(pool, settings.validation_size, settings.seed, class_names, "validation", 2)
     train = pool.take(subsample(pool.labels, pool.groups, settings.max_train_examples, settings.seed, "split.max_train_examples"))
     test = test.take(subsample(test.labels, test.groups, settings.max_test_examples, settings.seed, "split.max_test_examples"))
     return {"train": train, "validation": validation, "test": test}
@@ -141,6 +141,9 @@ def main() -> None:
         write_checksums(folder, parameters)
         report["challenge"] = {"rows": challenge.kept, "in_train": challenge.read - challenge.kept}
     write_json(SPLIT_METRICS, report)
+    for name, cap in (("train", params.split.max_train_examples), ("test", params.split.max_test_examples)):
+        if cap is not None and len(parts[name].rows) < cap:
+            say(f"split: split.max_{name}_examples = {cap:,}, and there are {len(parts[name].rows):,} {name} rows: all are taken")
     say("split: " + ", ".join(f"{len(part.rows)} {name}" for name, part in parts.items()) + "; no text and no group in two of them")
 
 
@@ -155,8 +158,8 @@ def _read_keys(path: Path, with_bands: bool, workers: ProcessPool) -> Keys:
     return joined(parts)
 
 
-def _hold_out(pool: Part, share: float, seed: int, class_names: list[str], name: str) -> tuple[Part, Part]:
-    rest, taken = hold_out(pool.labels, pool.groups, share, seed, class_names, name)
+def _hold_out(pool: Part, share: float, seed: int, class_names: list[str], name: str, sides: int) -> tuple[Part, Part]:
+    rest, taken = hold_out(pool.labels, pool.groups, share, seed, class_names, name, sides, pool.ties)
     return pool.take(rest), pool.take(taken)
 
 

@@ -22,10 +22,11 @@ from sentiment.core.class_names import read_class_names
 from sentiment.core.code_dependencies import code_hashes
 from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import replacing, write_json, write_text
-from sentiment.core.tables import labels_of, read_table
+from sentiment.core.tables import groups_of, labels_of, read_table
 from sentiment.model import processes
 from sentiment.model.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
+from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
@@ -42,7 +43,8 @@ from sentiment.training.fine_tuning import fine_tune, steps_per_epoch
 from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
-from sentiment.use.model_card import model_card
+from sentiment.training.temperature_fit import calibrate
+from sentiment.use.model_card import calibration_note, model_card
 
 
 def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Examples:
@@ -59,13 +61,14 @@ def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) ->
         raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {limit} tokens at most")
 
 
-def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, card: str, folder: Path) -> None:
-    """Write model, tokenizer and card as `transformers.pipeline` reads them, and how a text is read."""
+def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, temperature: Temperature, card: str, folder: Path) -> None:
+    """Write model, tokenizer and card as `transformers.pipeline` reads them, and how a text is read and a probability calibrated."""
     with replacing(folder) as partial, explain_shortage(folder.parent, outcome.model.num_parameters() * 4):
         outcome.model.save_pretrained(partial)
         tokenizer.model_max_length = settings.max_length
         tokenizer.save_pretrained(partial)
         write_text_settings(partial, settings)
+        write_temperature(partial, temperature)
         write_text(partial / "README.md", card)
         write_checksums(partial)
 
@@ -140,7 +143,7 @@ def main() -> None:
     first = processes.rank() == 0
     with checkpoint_folder(name, owner=first) as folder, progress_bar("train", total) as bar:
         processes.wait()  # until the first one holds the folder
-        tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None, "disabled")
+        tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None)
         try:
             outcome = fine_tune(
                 lambda: load_classifier(encoder, class_names, runtime.device),
@@ -157,14 +160,15 @@ def main() -> None:
             if isinstance(error, DivergedError):
                 raise refuse_diverged(error, settings, seed, name, folder) from None
             raise
-        tracker.finish()
+        temperature = calibrate(outcome.model, validation, groups_of(read_table(paths.SPLIT / "validation.parquet", columns=["group"])), runtime)
         if first:
             card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
-            save_model(outcome, tokenizer, reading, card, paths.CLASSIFIER)
+            save_model(outcome, tokenizer, reading, temperature, card + calibration_note(temperature), paths.CLASSIFIER)
             save_curves(outcome, name, paths.TRAIN_REPORT, parameters, code)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write
+    tracker.finish()  # last: it may wait for a server
 
 
 if __name__ == "__main__":

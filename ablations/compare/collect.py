@@ -104,6 +104,7 @@ def _read(reference: ExperimentReference) -> Experiment:
     return Experiment(
         name=reference.name,
         revision=revision,
+        baseline=reference.baseline,
         parameters=parameters,
         identity=identity(stages, metrics),
         metrics=metrics,
@@ -112,7 +113,6 @@ def _read(reference: ExperimentReference) -> Experiment:
         validation_rows=rows,
         curves=_curves(files),
         answers=_answers(files),
-        baseline=reference.baseline,
         older_code=names_single_modules(stages),
     )
 

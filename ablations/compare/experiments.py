@@ -96,6 +96,8 @@ class Experiment:
         As DVC lists it.
     revision : str
         Its commit.
+    baseline : str
+        The commit it departs from.
     parameters : mapping
         Every parameter by its dotted name.
     identity : Identity
@@ -110,14 +112,13 @@ class Experiment:
         The training.
     answers : TestAnswers
         The test set.
-    baseline : str
-        The commit that it departs from; empty where that is not known.
     older_code : bool
         It was made before the code was laid out in folders: its dvc.lock names single modules.
     """
 
     name: str
     revision: str
+    baseline: str
     parameters: Mapping[str, Any]
     identity: Identity
     metrics: Mapping[str, Any]
@@ -126,7 +127,6 @@ class Experiment:
     validation_rows: int
     curves: TrainingCurves
     answers: TestAnswers
-    baseline: str = ""
     older_code: bool = False
 
     @property

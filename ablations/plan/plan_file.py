@@ -3,6 +3,7 @@
 import difflib
 import itertools
 import re
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,6 +80,8 @@ class Ablations:
         Bootstrap draws.
     base : mapping
         Parameters that every arm has instead of those in params.yaml, by dotted name.
+    name : str
+        The plan's file.
     """
 
     arms: list[Arm]
@@ -87,11 +90,17 @@ class Ablations:
     alpha: float
     resamples: int
     base: Mapping[str, Any] = field(default_factory=dict)
+    name: str = FILE.name
 
     @property
     def other_data(self) -> bool:
         """Whether data or split are others than those of params.yaml."""
         return any(key.startswith(("prepare.", "split.")) for key in self.base)
+
+
+def plan_option(file: Path) -> str:
+    """Return what a printed command needs to be about this plan: `` --plan FILE``, nothing for the default one."""
+    return "" if file == FILE else f" --plan {shlex.quote(str(file))}"
 
 
 def load_ablations(path: Path, baseline: Parameters) -> Ablations:
@@ -129,7 +138,7 @@ def parse_ablations(text: str, name: str, baseline: Parameters) -> Ablations:
     arms: list[Arm] = []
     for arm_name, arm in entry.arms.items():
         arms.extend(_arms(arm_name, arm, arms, flat, name))
-    return Ablations(arms, entry.seeds, entry.margin, entry.alpha, entry.resamples, {key: flat[key] for key in entry.base})
+    return Ablations(arms, entry.seeds, entry.margin, entry.alpha, entry.resamples, {key: flat[key] for key in entry.base}, Path(name).name)
 
 
 def _with_base(flat: Mapping[str, Any], base: Mapping[str, Any], where: str) -> Mapping[str, Any]:

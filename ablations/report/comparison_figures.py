@@ -151,7 +151,15 @@ def _draw_band(ax: Axes, x: Floats, table: Floats, index: int, name: str, marker
     mean = np.nanmean(table, axis=0)  # past the end of a seed that stopped early, that of the others
     if len(table) > 1:
         ax.fill_between(x, np.nanmin(table, axis=0), np.nanmax(table, axis=0), color=colour, alpha=0.15, linewidth=0)
-    ax.plot(x, mean, color=colour, linestyle=line, marker=marker, markersize=4, label=shorten(name, _LABEL_LENGTH))
+    ax.plot(
+        x,
+        mean,
+        color=colour,
+        linestyle=line,
+        marker=marker or ("o" if len(x) == 1 else ""),
+        markersize=7 if len(x) == 1 else 4,
+        label=shorten(name, _LABEL_LENGTH),
+    )
     return float(np.percentile(table[np.isfinite(table)], _TYPICAL_PERCENTILE))
 
 

@@ -100,7 +100,7 @@ def analyse(
     )
     if not family.arms:
         told = "; ".join(f"{refusal.name} {refusal.reason}" for refusal in family.refused[:3])
-        raise UserError(f"no finished experiment to report{f' ({told})' if told else ''}: `python -m ablations run` makes them")
+        raise UserError(f"no finished experiment to report{f' ({told})' if told else ''}")
     bench = TestBench({(arm.name, seed): experiment for arm in family.arms for seed, experiment in arm.experiments.items()}, plan.resamples)
     names = {arm.name for arm in family.arms}
     pairs = [(arm.name, arm.against) for arm in family.arms if arm.against in names]

@@ -14,7 +14,7 @@ from ablations.compare.comparison import Comparison
 from ablations.compare.family import FamilyArm
 from ablations.diverged import FOLDER as DIVERGED
 from ablations.diverged import read_diverged
-from ablations.plan.plan_file import load_ablations
+from ablations.plan.plan_file import load_ablations, plan_option
 from ablations.report import wording
 from ablations.report.comparison_figures import draw_all
 from ablations.report.findings import Findings, analyse
@@ -22,8 +22,10 @@ from ablations.report.view import make_view
 from sentiment.core import paths
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.settings.schema import load_parameters
+from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 
+_NAMED = 6  # of what is missing
 _TEMPLATES = Path(__file__).resolve().parent / "templates"
 
 
@@ -35,7 +37,12 @@ def write_report(file: Path) -> None:
     source = plan.arms[0].parameters["prepare.source"]
     experiments, refused = collect()
     experiments = [experiment for experiment in experiments if experiment.parameters["prepare.source"] == source]  # other data is another study
-    findings = analyse(experiments, refused, plan, parameters, read_diverged(folder))
+    try:
+        findings = analyse(experiments, refused, plan, parameters, read_diverged(folder))
+        _refuse_to_compare_nothing(findings)
+    except UserError as error:
+        left = f" ({folder} stays as it is)" if folder.exists() else ""
+        raise UserError(f"{error}: `python -m ablations run{plan_option(file)}` makes what is missing{left}") from None
     write_report_files(findings, folder)
     for one in findings.comparisons:
         say(f"{one.arm} against {one.against}: {one.verdict.value} ({wording.points(one.accuracy.mean)} points, {wording.span(one.interval)})")
@@ -44,6 +51,19 @@ def write_report(file: Path) -> None:
     if findings.family.missing:
         say(f"missing: {', '.join(findings.family.missing)}")
     say(f"{folder / 'report.html'} and {folder / 'report.md'} are written")
+
+
+def _refuse_to_compare_nothing(findings: Findings) -> None:
+    """Refuse a report in which no arm of the plan could be compared: it would replace one that says something."""
+    there = {arm.name for arm in findings.family.arms if arm.planned}
+    pairs = [(arm.name, arm.against) for arm in findings.family.arms if arm.planned and arm.against in there]
+    missing = findings.family.missing
+    if missing and not pairs and not findings.diverged:
+        others = ", ".join(arm.name for arm in findings.family.arms if not arm.planned)
+        raise UserError(
+            f"nothing of this plan can be compared, missing: {', '.join(missing[:_NAMED])}{' …' if len(missing) > _NAMED else ''}"
+            f"{f'; {others} belong to another plan (--plan FILE)' if others else ''}"
+        )
 
 
 def write_report_files(findings: Findings, folder: Path) -> None:
@@ -71,6 +91,8 @@ def write_report_files(findings: Findings, folder: Path) -> None:
 def as_json(findings: Findings) -> dict[str, Any]:
     """Return the findings as plain values."""
     return {
+        "plan": findings.plan.name,
+        "commits": sorted({one.baseline for arm in findings.family.arms for one in arm.experiments.values()}),
         "alpha": findings.plan.alpha,
         "margin": findings.plan.margin,
         "test_examples": findings.examples,

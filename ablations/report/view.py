@@ -15,17 +15,21 @@ from ablations.report.findings import Findings
 
 
 def make_view(findings: Findings, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """Return what the templates are filled with."""
-    """Lay the findings out as rows of text: both templates show the same."""
+    """Lay the findings out as rows of text, of which the templates are filled: both show the same."""
     by_arm = {one.arm: one for one in findings.comparisons}
     counts = {len(arm.experiments) for arm in findings.family.arms}
     few = max(counts) < 10
     identity = findings.family.identity
+    first = next(iter(findings.family.arms[0].experiments.values()))
     return {
+        "plan": findings.plan.name,
+        "source": str(first.parameters["prepare.source"]),
+        "model": str(first.parameters["train.model"]),
+        "base": ", ".join(f"{key} = {_value(value)}" for key, value in findings.plan.base.items()),
+        "commits": sorted({one.baseline[:7] for arm in findings.family.arms for one in arm.experiments.values()}),
         "experiments": sum(len(arm.experiments) for arm in findings.family.arms),
         "arms": len(findings.family.arms),
         "seeds": sorted({seed for arm in findings.family.arms for seed in arm.experiments}),
-        "commits": sorted({one.baseline[:7] for arm in findings.family.arms for one in arm.experiments.values() if one.baseline}),
         "few_seeds": few,
         "examples": f"{findings.examples:,}".replace(",", "\N{NARROW NO-BREAK SPACE}"),
         "groups": findings.groups,
@@ -77,15 +81,12 @@ def _metric_row(arm: FamilyArm, findings: Findings, one: Comparison | None) -> d
         "against": arm.against,
         "train_loss": wording.with_spread(values("train_loss")),
         "eval_loss": wording.with_spread(values("eval_loss")),
-        "best_eval_loss": wording.with_spread(values("best_eval_loss")),
-        "best_epoch": " / ".join(f"{value:g}" for value in values("best_epoch")),
+        "best_eval_loss": f"{wording.with_spread(values('best_eval_loss'))} (epoch {' / '.join(f'{value:g}' for value in values('best_epoch'))})",
         "accuracy": wording.accuracy_text(result.accuracy, result.by_seed),
         "macro_f1": wording.with_spread([float(found.test_metrics.get("macro_f1") or float("nan")) for found in experiments]),
         "difference": f"{wording.points(one.accuracy.mean)} [{wording.span(one.interval)}]" if one else "",
         "verdict": one.verdict.value if one else "",
-        "steps": f"{mean('steps'):.0f}",
-        "tokens": wording.large(mean("tokens")),
-        "flops": f"{wording.large(mean('flops'))}FLOP",
+        "cost": f"{mean('steps'):.0f} steps, {wording.large(mean('tokens'))} tokens, {wording.large(mean('flops'))}FLOP",
     }
 
 
@@ -103,13 +104,11 @@ def _verdict_row(one: Comparison, findings: Findings) -> dict[str, Any]:
         "confounded": ", ".join(changed) if len(changed) > 1 else "",
         "seeds": ", ".join(map(str, one.seeds)),
         "loss": f"{wording.signed(one.loss.mean)} ({wording.signed(one.loss_interval[0])} to {wording.signed(one.loss_interval[1])})",
-        "p": wording.p_value(one.accuracy.p_value()),
-        "holm": wording.p_value(one.step.adjusted),
+        "p": f"{wording.p_value(one.accuracy.p_value())} (Holm {wording.p_value(one.step.adjusted)})",
         "level": f"{100 * (1 - one.step.alpha):.4g} %",
         "examples_only": wording.span(one.accuracy.interval_over_examples()),
         "outperforms": wording.percent(one.outperforms, 0),
-        "detectable": f"{100 * one.detectable:.1f}",
-        "disagreement": wording.percent(one.disagreement),
+        "detectable": f"{100 * one.detectable:.1f} ({wording.percent(one.disagreement)} disagree)",
         "pooled": one.pooled,
         "mcnemar": "; ".join(f"seed {t.seed}: {t.test.only_first} : {t.test.only_second}, p {wording.p_value(t.test.p_value)}" for t in one.tests),
     }
@@ -127,8 +126,6 @@ def _stability_rows(arm: FamilyArm, findings: Findings) -> list[dict[str, Any]]:
             "clipped": wording.percent(one.clipped, 0),
             "norm_trend": f"× {one.norm_trend:.2f}",
             "loss_trend": wording.signed(one.loss_trend),
-            "not_finite": one.not_finite,
-            "collapsed": "yes" if one.collapsed else "no",
             "reason": "; ".join(one.reasons),
         }
         for seed, one in findings.stabilities[arm.name].items()

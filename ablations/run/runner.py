@@ -10,7 +10,7 @@ from filelock import FileLock, Timeout
 
 from ablations.diverged import FOLDER, forget_point, keep_point, still_diverged
 from ablations.plan.baseline import committed_parameters
-from ablations.plan.plan_file import Ablations, load_ablations
+from ablations.plan.plan_file import Ablations, load_ablations, plan_option
 from ablations.plan.points import Point, make_points
 from ablations.plan.survey import Current, Machine, Survey, check_source, survey, this_machine
 from ablations.repository import QueueEntry, dvc, head
@@ -88,11 +88,11 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     except Timeout:
         raise UserError("another `python -m ablations run` is at work in this repository: it shows the progress of both") from None
     try:
-        _Runner(points, ablations, workers, REPORTS / file.stem).run()
+        _Runner(points, ablations, workers, file).run()
     except KeyboardInterrupt:
-        left = len(orphans.live_workers())
-        going_on = "the queue goes on by itself" if left else "nothing is running"
-        raise Interrupted(f"{going_on}; `python -m ablations run` watches and completes it, `python -m ablations stop` ends it") from None
+        going_on = "the queue goes on by itself" if orphans.live_workers() else "nothing is running"
+        again = f"`python -m ablations run{plan_option(file)}` watches and completes it, `python -m ablations stop` ends it"
+        raise Interrupted(f"{going_on}; {again}") from None
     finally:
         lock.release()
 
@@ -107,10 +107,10 @@ def _list(points: list[Point], found: Survey, ablations: Ablations, diverged: se
 
 
 class _Runner:
-    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers, report: Path) -> None:
+    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers, file: Path) -> None:
         self._points = points
-        self._report = report
-        self._diverged = still_diverged(points, report)
+        self._option, self._report = plan_option(file), REPORTS / file.stem
+        self._diverged = still_diverged(points, self._report)
         self._precision = str(points[0].parameters["train.precision"])
         self._other_data = ablations.other_data
         self._workers = workers
@@ -131,7 +131,7 @@ class _Runner:
         if self._uniform(found):
             self._tell_diverged()
             remove_saved_checkpoints(found.done.values())
-            say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report` compares them")
+            say(f"all {len(self._points)} experiments are there: nothing to run; `python -m ablations report{self._option}` compares them")
             return
         self._adapt_threads(found)
         found = self._refuse_other_machines(found)
@@ -293,4 +293,4 @@ class _Runner:
             raise UserError(
                 f"{len(missing)} of {len(self._points)} experiments are missing after {1 + _RETRIES} tries each; put the cause right and run it again"
             )
-        say("`python -m ablations report` compares them")
+        say(f"`python -m ablations report{self._option}` compares them")

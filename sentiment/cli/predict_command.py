@@ -20,10 +20,11 @@ def add_predict(commands: Any) -> None:
     command.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="copy a column into the answers; all copies every one")
     thresholds = "the class is the label from this probability on, whatever the others have; may be repeated"
     command.add_argument("--threshold", action="append", type=_threshold, default=[], metavar="CLASS=P", help=thresholds)
-    command.add_argument("--abstain-below", type=_share, default=0.0, metavar="P", help="no label where its probability is lower")
+    command.add_argument("--abstain-below", type=probability, default=0.0, metavar="P", help="no label where its probability is lower")
     command.add_argument("--skip-bad", action="store_true", help="pass over rows that cannot be read, and count them")
     command.add_argument("--resume", action="store_true", help="take up an interrupted job from files into a file")
     command.add_argument("--batch-size", type=_count, default=64, metavar="N", help="texts a forward pass (default: 64, as eval.batch_size)")
+    command.add_argument("--uncalibrated", action="store_true", help="the probabilities of the eval stage's predictions.parquet")
     command.set_defaults(run=_predict)
 
 
@@ -43,11 +44,13 @@ def _predict(arguments: argparse.Namespace) -> None:
             skip_bad=arguments.skip_bad,
             resume=arguments.resume,
             batch_size=arguments.batch_size,
+            calibrated=not arguments.uncalibrated,
         )
     )
 
 
-def _share(text: str) -> float:
+def probability(text: str) -> float:
+    """Read a probability from a command line."""
     try:
         value = float(text)
     except ValueError:
@@ -61,7 +64,7 @@ def _threshold(text: str) -> tuple[str, float]:
     name, sign, value = text.rpartition("=")
     if not sign or not name:
         raise argparse.ArgumentTypeError(f"{text!r}: write CLASS=P, for example positive=0.8")
-    return name, _share(value)
+    return name, probability(value)
 
 
 def _count(text: str) -> int:

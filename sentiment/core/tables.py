@@ -100,6 +100,11 @@ def read_table(path: Path, columns: list[str] | None = None) -> pa.Table:
         return pq.read_table(path, columns=columns)
 
 
+def without_texts(table: pa.Table) -> pa.Table:
+    """Return a table whose texts are null: what is written from it shows none."""
+    return table.set_column(table.column_names.index("text"), "text", pa.nulls(table.num_rows, pa.string()))
+
+
 def labels_of(table: pa.Table) -> npt.NDArray[np.int64]:
     """Return the class indices of a table's rows."""
     labels: npt.NDArray[np.int64] = table.column("label").to_numpy().astype(np.int64)

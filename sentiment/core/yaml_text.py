@@ -1,4 +1,4 @@
-"""Reading YAML as people mean it: ``2e-5`` is a number, and no key stands twice."""
+"""Reading YAML as people and DVC mean it: ``2e-5`` is a number, ``yes`` is a word, and no key stands twice."""
 
 import re
 from pathlib import Path
@@ -51,7 +51,7 @@ def parse_yaml(text: str, name: str) -> Any:
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML 1.2's floats (PyYAML reads ``2e-5`` as a string), and no key twice."""
+    """YAML 1.2's floats and truth values (PyYAML reads ``2e-5`` as text and ``no`` as false, DVC does not), and no key twice."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[Any] = set()
@@ -70,3 +70,10 @@ _Loader.add_implicit_resolver(
     re.compile(r"^[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)$|^[-+]?(?:\d+\.\d*|\.\d+)$|^[-+]?\.(?:inf|Inf|INF)$|^\.(?:nan|NaN|NAN)$"),
     list("-+0123456789."),
 )
+
+# The resolvers of truth values are taken out of a copy: the list is PyYAML's own.
+_TRUTH = "tag:yaml.org,2002:bool"
+_Loader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != _TRUTH] for first, resolvers in _Loader.yaml_implicit_resolvers.items()
+}
+_Loader.add_implicit_resolver(_TRUTH, re.compile(r"^(?:true|True|TRUE|false|False|FALSE)$"), list("tTfF"))

@@ -8,7 +8,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import islice
+from multiprocessing import resource_tracker
 from types import TracebackType
 from typing import TypeVar
 
@@ -83,7 +85,8 @@ class ProcessPool:
                     except Exception as error:
                         failure, exhausted = error, True
                     else:
-                        waiting.append(self._started().submit(function, item))
+                        with _signals_wait():
+                            waiting.append(self._started().submit(function, item))
                 if waiting:
                     yield waiting.popleft().result()
         except BrokenProcessPool:
@@ -99,6 +102,20 @@ class ProcessPool:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self._processes, context, initializer=_begin)
         return self._pool
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Keep Ctrl-C from a worker that starts, until it ignores it: in its imports it would print a traceback of its own."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    resource_tracker.ensure_running()  # its start, otherwise the first worker's, would let the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited by the worker; here it is only late
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _wanted() -> int:

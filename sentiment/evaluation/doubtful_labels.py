@@ -81,8 +81,10 @@ class DoubtfulLabel:
 
     Attributes
     ----------
-    id, text : str
-        The row.
+    id : str
+        The row's.
+    text : str or None
+        Its text; None where reports show none.
     label, suggested : str
         Class names: the row's, and the one that looks right.
     label_probability, suggested_probability : float
@@ -90,7 +92,7 @@ class DoubtfulLabel:
     """
 
     id: str
-    text: str
+    text: str | None
     label: str
     suggested: str
     label_probability: float

@@ -14,8 +14,10 @@ class Mistake:
 
     Attributes
     ----------
-    id, text : str
-        The row.
+    id : str
+        The row's.
+    text : str or None
+        Its text; None where reports show none.
     label, predicted : str
         Class names.
     probability : float
@@ -23,7 +25,7 @@ class Mistake:
     """
 
     id: str
-    text: str
+    text: str | None
     label: str
     predicted: str
     probability: float

@@ -87,6 +87,14 @@ def judge(logits: npt.NDArray[np.float64], labels: npt.NDArray[np.int64]) -> Pre
     return Predictions(np.exp(log_probabilities), losses, labels)
 
 
+def at_temperature(predictions: Predictions, temperature: float) -> Predictions:
+    """Return predictions with the probabilities that another temperature gives; rows without a finite answer keep theirs."""
+    with np.errstate(divide="ignore"):
+        logarithms = np.maximum(np.log(predictions.probabilities), np.finfo(np.float64).min / 1e3)
+    logarithms[np.isnan(predictions.losses)] = np.nan
+    return judge(logarithms if temperature == 1 else logarithms / temperature, predictions.labels)
+
+
 def log_softmax(logits: npt.NDArray[np.float64], temperature: float = 1.0) -> npt.NDArray[np.float64]:
     """Return the logarithms of the classes' probabilities.
 

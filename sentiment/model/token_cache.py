@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from sentiment.core.files import remove
 from sentiment.core.paths import main_root
 
 _KEEP = 30  # files; the one that was not used for the longest time goes first
+_STALE_SECONDS = 3600.0  # writing takes seconds
 _FORMAT = 1
 
 Bodies = list[npt.NDArray[np.int32]]
@@ -91,5 +93,7 @@ def _write(path: Path, bodies: Bodies) -> None:
 
 def _prune(folder: Path) -> None:
     files = sorted(folder.glob("*.npz"), key=lambda path: path.stat().st_mtime, reverse=True)
-    for path in files[_KEEP:]:
+    long_ago = time.time() - _STALE_SECONDS
+    abandoned = [path for path in folder.glob(".*.partial") if path.stat().st_mtime < long_ago]  # by a process that was killed
+    for path in [*files[_KEEP:], *abandoned]:
         remove(path)

@@ -4,7 +4,7 @@ import types
 import typing
 from typing import Any
 
-from annotated_types import Ge, Gt, Le, Lt
+from annotated_types import Ge, Gt, Le, Lt, MinLen
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
@@ -65,7 +65,9 @@ def _words(kind: Any, bounds: list[Any]) -> str:
     if typing.get_origin(kind) is typing.Literal:
         return ", ".join(map(str, typing.get_args(kind)))
     if typing.get_origin(kind) is list:
-        return "names, at least two"
+        return "names, at least two" if any(isinstance(bound, MinLen) and bound.min_length == 2 for bound in bounds) else "names"
+    if typing.get_origin(kind) is dict:
+        return "labels with names or null"
     if kind in (int, float):
         symbols = {Ge: ("≥", "ge"), Gt: (">", "gt"), Le: ("≤", "le"), Lt: ("<", "lt")}
         limits = [f"{symbols[type(bound)][0]} {_bound(getattr(bound, symbols[type(bound)][1]))}" for bound in bounds if type(bound) in symbols]

@@ -2,10 +2,11 @@
 
 import math
 import os
+import re
 import subprocess
 import sys
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +14,16 @@ from typing import Any
 
 from sentiment.core.files import read_json, write_json
 from sentiment.core.paths import RUN_SUMMARY, TRAIN_REPORT, main_root
-from sentiment.model.network import reachable
 from sentiment.model.prediction import Predictions
 from sentiment.settings.schema import Parameters, flatten
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
+from sentiment.tracking.recording import Recording
 from sentiment.tracking.run_names import baseline_parameters, experiment_name, long_form, run_name
 
 PROJECT = "BERT_fine_tuning"
+COLLECT_VARIABLE = "SENTIMENT_TRACK_MACHINE"  # 1: host name, folder, command line, packages and git's remote go into the record too
+_PROJECT_LENGTH = 100
 MODES = ("local", "offline", "online", "disabled")
 _JOINED_MODES = ("online", "offline")  # the local dashboard shows a resumed run as a second one
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#882255", "#332288", "#999933", "#aa4499", "#117733", "#661100")
@@ -73,42 +76,35 @@ def describe_run(parameters: Parameters, key: str, class_names: list[str]) -> Ru
 
 
 class Tracker:
-    """A run that is being recorded, or nothing at all where that is not possible.
+    """A run that is being recorded, or nothing at all where that is not wanted; no method raises, and none but `finish` waits."""
 
-    Every method returns at once and raises nothing: the first failure is said in one line and the
-    rest is passed over.
-    """
-
-    def __init__(self, module: Any, mode: str) -> None:
-        self._swanlab = module
-        self.mode = mode
+    def __init__(self, recording: Recording | None) -> None:
+        self._recording = recording
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Record scalars at a step; values that are not finite are left out."""
-        finite = {name: float(value) for name, value in values.items() if math.isfinite(value)}
-        if finite:
-            self._guarded(lambda: self._swanlab.log(finite, step=step))
+        if finite := {name: float(value) for name, value in values.items() if math.isfinite(value)}:
+            self._put("scalars", finite, step)
 
     def log_images(self, images: Mapping[str, Path], step: int) -> None:
         """Record PNG files as images."""
-        self._guarded(lambda: self._swanlab.log({name: self._swanlab.Image(str(path)) for name, path in images.items()}, step=step))
+        self._put("images", {name: str(path.resolve()) for name, path in images.items()}, step)
 
-    def log_charts(self, charts: Callable[[Any], dict[str, Any]], step: int) -> None:
-        """Record ECharts; `charts` is given `swanlab.echarts`."""
-        self._guarded(lambda: self._swanlab.log(charts(self._swanlab.echarts), step=step))
+    def log_charts(self, predictions: Predictions, class_names: Sequence[str], step: int) -> None:
+        """Record ECharts of a test, in the modes that show them."""
+        scores = predictions.probabilities[:, 1].tolist() if len(class_names) == 2 else None
+        answers = {"labels": predictions.labels.tolist(), "predicted": predictions.predicted.tolist()}
+        self._put("charts", {**answers, "class_names": list(class_names), "scores": scores}, step)
 
     def finish(self, failed: bool = False) -> None:
-        """End the run."""
-        self._guarded(lambda: self._swanlab.finish("crashed", error="the training ended early") if failed else self._swanlab.finish())
+        """End the run: call it when everything else is done."""
+        if self._recording is not None:
+            self._recording.finish(failed)
+            self._recording = None
 
-    def _guarded(self, action: Callable[[], Any]) -> None:
-        if self._swanlab is None:
-            return
-        try:
-            action()
-        except Exception as error:  # whatever a tracker raises, the training goes on
-            self._swanlab = None
-            say(f"SwanLab: stopped recording ({_first_line(error)}); the run itself goes on")
+    def _put(self, what: str, values: Mapping[str, Any], step: int) -> None:
+        if self._recording is not None:
+            self._recording.put({"do": what, "values": values, "step": step})
 
 
 def start_training_run(info: RunInfo) -> Tracker:
@@ -139,19 +135,8 @@ def record_evaluation(
     tracker = _start_evaluation_run(info)
     tracker.log({f"test/{name}": value for name, value in metrics.items() if value is not None}, step)
     tracker.log_images({f"figures/{path.stem}": path for path in images}, step)
-    if tracker.mode in _JOINED_MODES:
-        tracker.log_charts(lambda echarts: _charts(echarts, predictions, class_names), step)
+    tracker.log_charts(predictions, class_names, step)
     tracker.finish()
-
-
-def _charts(echarts: Any, predictions: Predictions, class_names: Sequence[str]) -> dict[str, Any]:
-    labels = predictions.labels.tolist()
-    charts = {"charts/confusion": echarts.confusion_matrix(labels, predictions.predicted.tolist(), list(class_names))}
-    if len(class_names) == 2:
-        scores = predictions.probabilities[:, 1].tolist()
-        charts["charts/roc"] = echarts.roc_curve(labels, scores)
-        charts["charts/pr"] = echarts.pr_curve(labels, scores)
-    return charts
 
 
 def _start_evaluation_run(info: RunInfo) -> Tracker:
@@ -189,40 +174,42 @@ def watch(host: str, port: int) -> None:
 
 
 def log_folder() -> Path:
-    """Return the folder of SwanLab's runs: ``SWANLAB_LOG_DIR``, else the main checkout's swanlog."""
-    return Path(os.environ.get("SWANLAB_LOG_DIR") or main_root() / "swanlog")
+    """Return the folder of SwanLab's runs: ``SWANLAB_LOG_DIR``, from the main checkout's root, else its swanlog."""
+    return main_root() / (os.environ.get("SWANLAB_LOG_DIR") or "swanlog")
 
 
 def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
-    documented = os.environ.pop("SWANLAB_PROJECT", None)  # by transformers; SwanLab 0.10 stops at it
-    project = os.environ.get("SWANLAB_PROJ_NAME") or documented or PROJECT
     mode = _mode()
     if mode == "disabled":
-        return Tracker(None, mode)
-    try:
-        import swanlab
+        return Tracker(None)
+    folder = log_folder()
+    request = {
+        "project": _project(),
+        "name": os.environ.get("SWANLAB_EXP_NAME") or name,
+        "description": info.description,
+        "tags": info.tags,
+        "config": dict(info.config),
+        "mode": mode,
+        "color": _colour(info.name),
+        "log_dir": str(folder),
+        "id": _known_id(folder, info.key) if resumed and mode in _JOINED_MODES else None,
+        "collect": os.environ.get(COLLECT_VARIABLE) == "1",
+    }
 
-        mode = _possible_mode(swanlab, mode)
-        folder = log_folder()
-        folder.mkdir(parents=True, exist_ok=True)
-        identity = _known_id(folder, info.key) if resumed and mode in _JOINED_MODES else None
-        run = swanlab.init(
-            project=project,
-            name=os.environ.get("SWANLAB_EXP_NAME") or name,
-            description=info.description,
-            tags=info.tags,
-            config=dict(info.config),
-            mode=mode,
-            color=_colour(info.name),
-            log_dir=str(folder),
-            **({"id": identity, "resume": "allow"} if identity else {}),
-        )
+    def remember(identity: str) -> None:
         if resumed:
-            write_json(_id_file(folder, info.key), {"id": str(run.id), "name": name})
-    except Exception as error:  # whatever a tracker raises, the training goes on
-        say(f"SwanLab: this run is not recorded ({_first_line(error)})")
-        return Tracker(None, mode)
-    return Tracker(swanlab, mode)
+            with suppress(OSError):
+                write_json(_id_file(folder, info.key), {"id": identity, "name": name})
+
+    return Tracker(Recording(request, remember))
+
+
+def _project() -> str:
+    asked = os.environ.get("SWANLAB_PROJ_NAME") or os.environ.get("SWANLAB_PROJECT") or PROJECT  # the latter is transformers' name
+    project = re.sub(r"[^0-9A-Za-z_.+-]+", "-", asked).strip("-")[:_PROJECT_LENGTH] or PROJECT
+    if project != asked:
+        say(f"SwanLab: the project name {asked!r} may hold letters, digits and _ - . + alone (at most {_PROJECT_LENGTH}): recording in {project}")
+    return project
 
 
 def _colour(name: str) -> str:
@@ -239,19 +226,6 @@ def _mode() -> str:
     return asked
 
 
-def _possible_mode(swanlab: Any, mode: str) -> str:
-    if mode != "online":
-        return mode
-    settings = swanlab.Settings()
-    if not settings.api_key:
-        say("SwanLab: online, but there is no key; recording offline (`swanlab login`, then `swanlab sync` uploads it)")
-        return "offline"
-    if not reachable(settings.api_host):
-        say(f"SwanLab: online, but {settings.api_host} does not answer; recording offline (`swanlab sync` uploads it later)")
-        return "offline"
-    return mode
-
-
 def _id_file(folder: Path, key: str) -> Path:
     return folder / "runs" / f"{key}.json"
 
@@ -261,7 +235,3 @@ def _known_id(folder: Path, key: str) -> str | None:
         return str(read_json(_id_file(folder, key))["id"])
     except (OSError, ValueError, KeyError):
         return None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]

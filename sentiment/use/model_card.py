@@ -2,6 +2,7 @@
 
 import yaml
 
+from sentiment.model.temperature import Temperature
 from sentiment.training.history import Outcome
 from sentiment.training.parameters import TrainParameters
 
@@ -69,3 +70,16 @@ How it does on texts it has not seen stands in the report of the eval stage (`re
 those it was trained on; on others, and on irony, understatement or comparisons, expect it to be wrong more often than its
 probabilities say.
 """
+
+
+def calibration_note(temperature: Temperature) -> str:
+    """Return the card's section on the probabilities."""
+    if temperature.unused:
+        what = f"No temperature is used: {temperature.unused}."
+    else:
+        what = (
+            f"`python -m sentiment predict` divides the logits by {temperature.value:.3f} (standard error {temperature.standard_error:.3f}; fitted "
+            f"on {temperature.rows:,} validation texts, `temperature.json`), so that of the texts with a probability of 80 % about 80 % are right. "
+            "The pipeline above does not. Which class is the most probable one never changes by it."
+        )
+    return f"\n## Probabilities\n\n{what}\n"

@@ -13,6 +13,7 @@ from sentiment.data.reading.cleaning import clean
 from sentiment.data.reading.formats import count_rows, refuse
 from sentiment.model.reader import TextClassifier
 from sentiment.model.runtime import start_runtime
+from sentiment.model.temperature import read_temperature
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
 from sentiment.use.answer_files import AnswerFile, AnswerForm, answer_kind
@@ -52,6 +53,8 @@ class Job:
         Take up an interrupted job.
     batch_size : int
         Texts a forward pass.
+    calibrated : bool
+        Give calibrated probabilities; without, those of the eval stage's predictions.parquet.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -65,6 +68,7 @@ class Job:
     skip_bad: bool = False
     resume: bool = False
     batch_size: int = BATCH_SIZE
+    calibrated: bool = True
 
 
 class Predictor:
@@ -76,12 +80,15 @@ class Predictor:
         The model.
     batch_size : int
         Texts a forward pass.
+    calibrated : bool
+        Divide the logits by the temperature beside the model.
     """
 
-    def __init__(self, folder: Path, batch_size: int = BATCH_SIZE) -> None:
+    def __init__(self, folder: Path, batch_size: int = BATCH_SIZE, calibrated: bool = True) -> None:
         self.folder, self.settings = folder, settings_of(folder)
         self.reader = TextClassifier(folder, start_runtime(self.settings.precision), self.settings, batch_size)
         self.class_names = self.reader.class_names
+        self.temperature = read_temperature(folder).value if calibrated else 1.0
 
     def clean(self, text: str) -> str:
         """Clean a text as prepare does for the model's training texts."""
@@ -94,7 +101,7 @@ class Predictor:
         answers = [Answer(None, None, False)] * len(texts)
         if present:
             logits, lengths = self.reader.read([cleaned[row] for row in present], progress)
-            for row, answer in zip(present, make_answers(logits, lengths > self.settings.max_length, rule, 1.0), strict=True):
+            for row, answer in zip(present, make_answers(logits, lengths > self.settings.max_length, rule, self.temperature), strict=True):
                 answers[row] = answer
         return answers
 
@@ -119,7 +126,7 @@ def run_job(job: Job) -> Tally:
     """
     files = job.files or ([] if job.texts else [STANDARD_INPUT])
     _check(job, files)
-    predictor = Predictor(find_model(job.model), job.batch_size)
+    predictor = Predictor(find_model(job.model), job.batch_size, job.calibrated)
     rule = LabelRule(predictor.class_names, job.thresholds, job.abstain_below)
     if job.out is None:
         return _to_the_terminal(job, files, predictor, rule)
@@ -169,7 +176,7 @@ def _to_a_file(job: Job, out: Path, files: list[Path], predictor: Predictor, rul
     key = {
         "model": predictor.key(),
         "input": [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in job.files] or job.texts,
-        "options": [job.text_column, job.keep, job.thresholds, job.abstain_below, job.skip_bad, job.batch_size],
+        "options": [job.text_column, job.keep, job.thresholds, job.abstain_below, job.skip_bad, job.batch_size, job.calibrated],
     }
     out.parent.mkdir(parents=True, exist_ok=True)
     target = AnswerFile(out, AnswerForm(answer_kind(out), predictor.class_names), key, job.resume)

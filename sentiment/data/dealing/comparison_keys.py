@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sentiment.core.tables import labels_of
 from sentiment.data.dealing.near_duplicates import band_keys
-from sentiment.data.reading.cleaning import key, normalise
+from sentiment.data.reading.cleaning import key, normalise_twice
 from sentiment.data.reading.corpus import RAW_KEY
 
 
@@ -22,8 +22,10 @@ class Keys:
     ----------
     exact, normalised : ndarray of uint64
         Digests of the text as the source has it (as far as that is known) and of the normalised one.
+    finer : ndarray of uint64
+        Digests of the normalised text and of its punctuation (`normalise_twice`).
     labels : ndarray of int
-        Class indices.
+        Class indices; negative for a row without a class (`sentiment.data.reading.label_codes`).
     groups : ndarray of uint64 or None
         Digests of the groups.
     empty : ndarray of bool
@@ -36,6 +38,7 @@ class Keys:
 
     exact: npt.NDArray[np.uint64]
     normalised: npt.NDArray[np.uint64]
+    finer: npt.NDArray[np.uint64]
     labels: npt.NDArray[np.int64]
     groups: npt.NDArray[np.uint64] | None
     empty: npt.NDArray[np.bool_]
@@ -47,10 +50,12 @@ def keys_of(table: pa.Table, with_bands: bool = False) -> Keys:
     """Compute the digests by which rows are compared, from the columns id, text, label, group and, where it is there, `RAW_KEY`."""
     raw = table.column(RAW_KEY).to_numpy() if RAW_KEY in table.column_names else None
     texts = table.column("text").to_pylist()
-    normalised = [normalise(text) for text in texts]
+    both = [normalise_twice(text) for text in texts]
+    normalised = [coarse for coarse, _ in both]
     return Keys(
         exact=_digests(texts) if raw is None else raw.astype(np.uint64),
         normalised=_digests(normalised),
+        finer=_digests([f"{coarse}\n{fine}" for coarse, fine in both]),
         labels=labels_of(table),
         groups=_digests(table.column("group").to_pylist()) if table.column("group").null_count < table.num_rows else None,
         empty=np.array([not text for text in texts], dtype=bool),

@@ -23,8 +23,11 @@ _BEGINNING = 160  # characters of a text
 _MARKDOWN_SIGNS = re.compile(r"[\\`*_\[\]<>|~&$]")
 
 _EXPLAINED = {
+    Reason.UNLABELLED: "no label",
+    Reason.LABEL_MAPPED_TO_NOTHING: "prepare.label_map gives the label no class",
+    Reason.CLASS_DROPPED: "a class of prepare.drop_classes",
     Reason.EMPTY: "nothing is left of the text",
-    Reason.CONFLICTING_LABEL: "the same text with another label: nothing tells which is right, and neither stays",
+    Reason.CONFLICTING_LABEL: "the same text with another label, which is not outvoted (prepare.conflicts)",
     Reason.EXACT_DUPLICATE: "the very same text, earlier in the split",
     Reason.NORMALISED_DUPLICATE: "the same words, earlier in the split (other case, spaces or punctuation)",
     Reason.NEAR_DUPLICATE: "almost the same words, earlier or in a split that takes precedence",
@@ -33,6 +36,7 @@ _EXPLAINED = {
     Reason.TEXT_IN_VALIDATION: "the same words stand in the validation split",
     Reason.GROUP_IN_VALIDATION: "a row of the same group stands in the validation split",
 }
+_BY_THEMSELVES = (Reason.UNLABELLED, Reason.LABEL_MAPPED_TO_NOTHING, Reason.CLASS_DROPPED, Reason.EMPTY)
 assert set(_EXPLAINED) == set(Reason) - {Reason.KEPT}
 
 
@@ -117,10 +121,10 @@ def _other(reason: Reason, place: Place, reasons: Mapping[str, Reasons], keys: M
     if reason == Reason.NEAR_DUPLICATE:
         return near[place]
     if reason == Reason.CONFLICTING_LABEL:
-        return split, int(np.flatnonzero((own.normalised == own.normalised[row]) & (own.labels != own.labels[row]) & ~own.empty)[0])
+        return split, int(np.flatnonzero((own.finer == own.finer[row]) & (own.labels != own.labels[row]) & (own.labels >= 0) & ~own.empty)[0])
     if reason in (Reason.EXACT_DUPLICATE, Reason.NORMALISED_DUPLICATE):
         digests = own.exact if reason == Reason.EXACT_DUPLICATE else own.normalised
-        alike = (digests == digests[row]) & ~np.isin(reasons[split], (Reason.EMPTY, Reason.CONFLICTING_LABEL))
+        alike = (digests == digests[row]) & (own.labels == own.labels[row]) & ~np.isin(reasons[split], (Reason.EMPTY, Reason.CONFLICTING_LABEL))
         return split, int(np.flatnonzero(alike)[0])
     for name in ("test", "validation"):
         if reason.name == f"TEXT_IN_{name.upper()}":
@@ -161,7 +165,7 @@ def _markdown(rows: Mapping[Reason, int], examples: Mapping[Reason, list[Dropped
             continue
         first = f"the first {len(found)} of {rows[reason]:,}" if rows[reason] > len(found) else f"{len(found)}"
         link = "conflicts with" if reason == Reason.CONFLICTING_LABEL else "gave way to"
-        linked = reason != Reason.EMPTY
+        linked = reason not in _BY_THEMSELVES
         lines.extend(["", f"## {_words(reason).capitalize()}: {first}", ""])
         lines.extend([f"| id | split | text begins |{f' {link} |' if linked else ''}", f"| --- | --- | --- |{' --- |' if linked else ''}"])
         for example in found:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from sentiment.data.dealing.comparison_keys import Keys, joined, keys_of, repeats
 from sentiment.data.process_pool import ProcessPool
-from sentiment.data.reading.corpus import RAW_KEY, Block, Columns, read_blocks, to_table
+from sentiment.data.reading.corpus import RAW_KEY, UNIQUE_IDS, Block, Columns, read_blocks, to_table
 from sentiment.data.reading.sources import SourceFile
 from sentiment.data.reading.spill_file import RowStore
 from sentiment.terminal.errors import UserError
@@ -54,7 +54,7 @@ def take_in(
     for later in np.flatnonzero(repeats(keys.ids, np.ones(len(keys.ids), dtype=bool))):
         name = _id(store, later)
         if name == _id(store, np.flatnonzero(keys.ids == keys.ids[later])[0]):  # and not another one with the same digest
-            raise UserError(f"{files[0].path}: the id {name!r} stands twice: ids must be unique within a split")
+            raise UserError(f"{files[0].path}: the id {name!r} stands twice: {UNIQUE_IDS}")
     return keys
 
 
@@ -66,7 +66,7 @@ def check_ids(stores: dict[str, RowStore], keys: dict[str, Keys]) -> None:
             for later in np.flatnonzero(np.isin(keys[second].ids, keys[first].ids)):
                 name = _id(stores[second], later)
                 if name == _id(stores[first], np.flatnonzero(keys[first].ids == keys[second].ids[later])[0]):
-                    raise UserError(f"the id {name!r} stands in the {first} and the {second} split: ids must be unique")
+                    raise UserError(f"the id {name!r} stands in the {first} and the {second} split: {UNIQUE_IDS}")
 
 
 def _convert(block: Block, columns: Columns, with_bands: bool) -> tuple[pa.Table, Keys, Path]:

@@ -47,7 +47,10 @@ def drop_near_duplicates(stores: dict[str, RowStore], keys: dict[str, Keys], rea
 
     gone: dict[int, int] = {}
     bands = np.concatenate([_bands(keys[split])[rows[split]] for split in order])
+    words = np.concatenate([keys[split].normalised[rows[split]] for split in order])
     for earlier, later in pairs_among(bands, texts_at, threshold):
+        if words[earlier] == words[later] and place(earlier)[0] == place(later)[0] != "test":
+            continue  # both stay for their punctuation and their labels
         if earlier not in gone and place(later)[0] != "test":
             gone[later] = gone.get(later, earlier)
             reasons[place(later)[0]][place(later)[1]] = Reason.NEAR_DUPLICATE

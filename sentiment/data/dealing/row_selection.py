@@ -8,11 +8,13 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sentiment.core.files import read_json, write_json
 from sentiment.core.tables import TableWriter, count_table, groups_of, iterate_table, labels_of, read_table
 from sentiment.data.dealing.splitting import Indices
 from sentiment.terminal.progress import progress_bar
 
 _LONG = 50_000  # rows: some seconds
+_TIES = "tied_rows.json"
 
 
 @dataclass(frozen=True)
@@ -27,22 +29,49 @@ class Part:
         Their numbers, ascending.
     labels, groups : ndarray of int
         What the rows are; groups are None where there are none.
+    ties : ndarray of int or None
+        Rows of one number must not be torn apart; None where no two are tied.
     """
 
     path: Path
     rows: Indices
     labels: Indices
     groups: Indices | None
+    ties: Indices | None = None
 
     def take(self, positions: Indices) -> "Part":
         """Return the part's rows at these positions."""
-        return Part(self.path, self.rows[positions], self.labels[positions], None if self.groups is None else self.groups[positions])
+        return Part(
+            self.path,
+            self.rows[positions],
+            self.labels[positions],
+            None if self.groups is None else self.groups[positions],
+            None if self.ties is None else self.ties[positions],
+        )
 
 
 def read_part(path: Path) -> Part:
     """Read what the decision rests on of a table that prepare wrote."""
     table = read_table(path, columns=["label", "group"])
-    return Part(path, np.arange(table.num_rows), labels_of(table), groups_of(table))
+    ties = None
+    if tied := read_ties(path.parent).get(path.stem):
+        ties = np.arange(table.num_rows)
+        for rows in tied:
+            ties[rows] = rows[0]
+    return Part(path, np.arange(table.num_rows), labels_of(table), groups_of(table), ties)
+
+
+def write_ties(folder: Path, tied: dict[str, list[list[int]]]) -> None:
+    """Write which rows of each table belong into one split, where there are any."""
+    if any(tied.values()):
+        write_json(folder / _TIES, tied)
+
+
+def read_ties(folder: Path) -> dict[str, list[list[int]]]:
+    """Read what `write_ties` wrote; empty where it wrote nothing."""
+    path = folder / _TIES
+    ties: dict[str, list[list[int]]] = read_json(path) if path.exists() else {}
+    return ties
 
 
 def deal_out(path: Path, targets: dict[Path, Indices]) -> None:

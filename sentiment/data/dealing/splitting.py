@@ -10,7 +10,14 @@ Indices = npt.NDArray[np.int64]
 
 
 def hold_out(
-    labels: npt.NDArray[np.int64], groups: Indices | None, share: float, seed: int, class_names: list[str], name: str
+    labels: npt.NDArray[np.int64],
+    groups: Indices | None,
+    share: float,
+    seed: int,
+    class_names: list[str],
+    name: str,
+    sides: int = 2,
+    ties: Indices | None = None,
 ) -> tuple[Indices, Indices]:
     """Take a share of the rows away for a split.
 
@@ -28,39 +35,118 @@ def hold_out(
         For the error.
     name : str
         The split that is taken, for the error.
+    sides : int
+        Into how many splits the rows will be dealt in all: of each class one row, or group, is left for each of them.
+    ties : ndarray of int, shape (n,), or None
+        Rows of one number go to one side.
 
     Returns
     -------
     rest, taken : ndarray of int
-        Positions, ascending. With groups, the number taken is right to within one group.
+        Positions, ascending. With groups, the number taken is right to within one group, but for what rare classes need.
 
     Raises
     ------
     UserError
-        Where a class has too few rows or groups to stand on both sides.
+        Where a class has too few rows or groups to stand in every split.
     """
     units = "groups" if groups is not None else "rows"
+    if ties is not None:
+        groups = ties if groups is None else joined_groups(groups, ties)
     standing = labels if groups is None else _labels_of_groups(labels, groups, len(class_names))
-    for class_name, count in zip(class_names, np.bincount(standing, minlength=len(class_names)), strict=True):
-        if count < 2:
-            raise UserError(
-                f"class {class_name!r} has {count} of the {units} from which the {name} split is taken, and needs at least 2: "
-                "add rows, or take the class out of prepare.class_names"
-            )
+    _check_units(np.bincount(standing, minlength=len(class_names)), class_names, units, name, sides)
     if groups is not None:
-        taken = _deal_groups(labels, groups, share, seed, len(class_names))
+        marks = with_every_class(labels, groups, _deal_groups(labels, groups, share, seed, len(class_names)), sides)
     else:
-        try:
-            _, taken = train_test_split(np.arange(len(labels)), test_size=share, random_state=seed, stratify=labels)
-        except ValueError as error:
-            raise UserError(f"the {name} split cannot be taken from {len(labels)} rows: {error}") from None
-    marks = np.zeros(len(labels), dtype=bool)
-    marks[taken] = True
+        marks = _draw_rows(labels, share, seed, sides)
     for side, where in ((name, marks), ("remaining", ~marks)):
         for class_name, count in zip(class_names, np.bincount(labels[where], minlength=len(class_names)), strict=True):
             if not count:
-                raise UserError(f"class {class_name!r} has too few {units} to split: none is left for the {side} split")
+                raise UserError(f"class {class_name!r} has too few {units} to split: none is left for the {side} split: {_advice([class_name])}")
     return np.flatnonzero(~marks), np.flatnonzero(marks)
+
+
+def _check_units(counts: Indices, class_names: list[str], units: str, name: str, sides: int) -> None:
+    few = [(class_name, int(count)) for class_name, count in zip(class_names, counts, strict=True) if count < sides]
+    if few:
+        class_name, count = few[0]
+        more = f" (and {len(few) - 1} more classes have too few)" if len(few) > 1 else ""
+        raise UserError(
+            f"class {class_name!r} has {count} of the {units} from which the {name} split is taken, and needs at least {sides}{more}: "
+            + _advice([class_name for class_name, _ in few])
+        )
+
+
+def _advice(names: list[str]) -> str:
+    return f"add rows, fold it into another class (prepare.label_map), or leave it out: -S 'prepare.drop_classes=[{','.join(names)}]'"
+
+
+def joined_groups(groups: Indices, ties: Indices) -> Indices:
+    """Give the groups new numbers, one for all groups that tied rows connect."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
+    _, left = np.unique(groups, return_inverse=True)
+    _, right = np.unique(ties, return_inverse=True)
+    size = left.max() + 1 + right.max() + 1
+    edges = coo_matrix((np.ones(len(left)), (left, left.max() + 1 + right)), shape=(size, size))
+    numbers: Indices = connected_components(edges, directed=False)[1][left].astype(np.int64)
+    return numbers
+
+
+def _draw_rows(labels: Indices, share: float, seed: int, sides: int) -> npt.NDArray[np.bool_]:
+    marks = np.zeros(len(labels), dtype=bool)
+    counts = np.bincount(labels)
+    present = counts > 0
+    try:
+        _, taken = train_test_split(np.arange(len(labels)), test_size=share, random_state=seed, stratify=labels)
+        drawn = np.bincount(labels[taken], minlength=len(counts))
+    except ValueError:  # fewer rows to take than there are classes
+        drawn = np.zeros_like(counts)
+    if (drawn[present] >= 1).all() and (counts - drawn)[present].min() >= sides - 1:
+        marks[taken] = True
+        return marks
+    # scikit-learn leaves a rare class out of the smaller side: at least one row of each then, the rest in proportion.
+    quotas = np.clip(_quotas(counts, max(1, round(share * len(labels)))), present.astype(np.int64), np.maximum(counts - sides + 1, 0))
+    order = np.random.default_rng(seed).permutation(len(labels))
+    for label, quota in enumerate(quotas):
+        marks[order[labels[order] == label][:quota]] = True
+    return marks
+
+
+def with_every_class(labels: Indices, groups: Indices, taken: Indices, sides: int) -> npt.NDArray[np.bool_]:
+    """Move whole groups, the smallest that serve, so that each class has one on the taken side and enough on the other.
+
+    Parameters
+    ----------
+    labels, groups : ndarray of int, shape (n,)
+        Classes and groups of the rows.
+    taken : ndarray of int
+        Positions that were drawn.
+    sides : int
+        As for `hold_out`.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        The positions on the taken side; a class may still lack a side where groups mix the classes so.
+    """
+    names, membership = np.unique(groups, return_inverse=True)
+    counts = np.zeros((len(names), labels.max() + 1), dtype=np.int64)
+    np.add.at(counts, (membership, labels), 1)
+    on = np.zeros(len(names), dtype=bool)
+    on[membership[taken]] = True
+    holds, classes = counts > 0, np.flatnonzero(counts.sum(axis=0))
+    for there, fewest_there, fewest_here in ((True, 1, sides - 1), (False, sides - 1, 1)):
+        for label in classes:
+            while holds[on == there][:, label].sum() < fewest_there:
+                spare = holds[on != there].sum(axis=0) > fewest_here
+                movable = np.flatnonzero((on != there) & holds[:, label] & ~(holds[:, classes] & ~spare[classes]).any(axis=1))
+                if not len(movable):
+                    break
+                on[movable[counts[movable].sum(axis=1).argmin()]] = there
+    marks: npt.NDArray[np.bool_] = on[membership]
+    return marks
 
 
 def _labels_of_groups(labels: Indices, groups: Indices, classes: int) -> Indices:
@@ -96,7 +182,7 @@ def _deal_groups(labels: npt.NDArray[np.int64], groups: Indices, share: float, s
 
 
 def subsample(labels: npt.NDArray[np.int64], groups: Indices | None, size: int | None, seed: int, name: str) -> Indices:
-    """Draw exactly `size` rows with the class balance kept.
+    """Draw `size` rows, or all where there are fewer, with the class balance kept and at least one row of each class.
 
     Parameters
     ----------
@@ -119,12 +205,12 @@ def subsample(labels: npt.NDArray[np.int64], groups: Indices | None, size: int |
     Raises
     ------
     UserError
-        Where there are fewer than `size` rows.
+        Where there are more classes than `size`.
     """
-    if size is None:
+    if size is None or size >= len(labels):
         return np.arange(len(labels))
-    if size > len(labels):
-        raise UserError(f"{name} = {size}, but there are only {len(labels)} rows: lower it, or set it to null")
+    if size < (classes := len(np.unique(labels))):
+        raise UserError(f"{name} = {size}, but there are {classes} classes, and each needs a row: set it to {classes} or more, or to null")
     generator = np.random.default_rng(seed)
     order = generator.permutation(len(labels))
     if groups is not None:
@@ -132,6 +218,9 @@ def subsample(labels: npt.NDArray[np.int64], groups: Indices | None, size: int |
         rank = generator.permutation(membership.max() + 1)
         order = order[np.argsort(rank[membership[order]], kind="stable")]
     quotas = _quotas(np.bincount(labels), size)
+    quotas[(quotas == 0) & (np.bincount(labels) > 0)] = 1
+    while quotas.sum() > size:
+        quotas[quotas.argmax()] -= 1
     chosen = [order[labels[order] == label][:quota] for label, quota in enumerate(quotas)]
     return np.sort(np.concatenate(chosen))
 

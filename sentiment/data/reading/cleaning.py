@@ -70,13 +70,37 @@ def clean(text: str, html_too: bool) -> str:
 _PUNCTUATION = {code: " " for code in range(sys.maxunicode + 1) if unicodedata.category(chr(code)).startswith("P")}
 
 
+_PLAIN_STOPS = ".,;'\""
+_OTHER_STOPS = re.compile("[\u3002\uff0c\u3001\uff1b\u2026\u201c\u201d\u2018\u2019\u00ab\u00bb]")
+
+
 def normalise(text: str) -> str:
     """Reduce a text to what tells it from others: Unicode NFKC, case folded, words without punctuation.
 
     Symbols and emoji stay (they can be all that a review says); a text of punctuation alone is
     left as it is.
     """
-    folded = unicodedata.normalize("NFKC", text).casefold()
+    return _words(_folded(text))
+
+
+def normalise_twice(text: str) -> tuple[str, str]:
+    """Return a text as `normalise` does, and once more with the punctuation that can turn its meaning.
+
+    The second keeps ``:)`` and ``:(``, ``5%`` and ``5``, ``C#`` and ``C`` apart; full stops, commas, semicolons and quotes go.
+    """
+    folded = bare = _folded(text)
+    for stop in _PLAIN_STOPS:
+        bare = bare.replace(stop, " ")
+    if not bare.isascii():
+        bare = _OTHER_STOPS.sub(" ", bare)
+    return _words(folded), " ".join(bare.split())
+
+
+def _folded(text: str) -> str:
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
+def _words(folded: str) -> str:
     words = " ".join(folded.translate(_PUNCTUATION).split())
     return words or " ".join(folded.split())
 

@@ -8,11 +8,13 @@ import pyarrow as pa
 
 from sentiment.core.tables import CORE_COLUMNS
 from sentiment.data.reading.cleaning import clean, key
+from sentiment.data.reading.columns import cell
 from sentiment.data.reading.formats import place, read_rows, to_array
-from sentiment.data.reading.label_codes import LabelCoder
+from sentiment.data.reading.label_codes import LabelCoder, LabelRules, label_text
 from sentiment.data.reading.sources import SourceFile
 from sentiment.terminal.errors import UserError, shown
 
+UNIQUE_IDS = "ids must be unique within a split; where the column holds no ids, set prepare.id_column to null"
 RAW_KEY = "raw_key"  # a column: the digest of each text as it was before cleaning
 
 _BLOCK_ROWS = 8192
@@ -26,8 +28,10 @@ class Columns:
 
     Attributes
     ----------
-    text, label : str
-        Column names.
+    text : str or list of str
+        The column of the text, or several that are joined, line by line.
+    label : str
+        The column of the label.
     group : str or None
         The column whose values must not be torn apart.
     class_names : list of str
@@ -36,14 +40,28 @@ class Columns:
         Remove HTML from the text.
     labels_are_names : bool
         Also a number is a class name, and no index.
+    id : str or None
+        The column of ids; ``id`` counts where it is there.
+    rules : LabelRules
+        What is done to labels before they name a class.
+    all_names : list of str or None
+        `class_names` with those that are left out.
     """
 
-    text: str
+    text: str | list[str]
     label: str
     group: str | None
     class_names: list[str]
     strip_html: bool
     labels_are_names: bool = False
+    id: str | None = "id"
+    rules: LabelRules = field(default_factory=LabelRules)
+    all_names: list[str] | None = None
+
+    @property
+    def texts(self) -> list[str]:
+        """The columns of the text."""
+        return [self.text] if isinstance(self.text, str) else self.text
 
 
 @dataclass(frozen=True)
@@ -96,7 +114,7 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
     if len(set(ids)) != len(ids):
         seen: set[str] = set()
         double = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise UserError(f"{files[0].path}: the id {double!r} stands twice: ids must be unique within a split")
+        raise UserError(f"{files[0].path}: the id {double!r} stands twice: {UNIQUE_IDS}")
     return table.combine_chunks()
 
 
@@ -125,7 +143,10 @@ def read_blocks(files: list[SourceFile], columns: Columns) -> Iterator[Block]:
         block: Block | None = None
         characters = 0
         for row in read_rows(file.path):
-            first = first or (row.values.get(columns.label), f"{place(file.path)} {row.number}")
+            if file.only is not None and label_text(row.values.get(file.only[0])) not in file.only[1]:
+                continue
+            if first is None or label_text(first[0]) is None:
+                first = (row.values.get(columns.label), f"{place(file.path)} {row.number}")
             block = block or Block(file, first)
             block.numbers.append(row.number)
             block.values.append(row.values)
@@ -163,21 +184,18 @@ def to_table(block: Block, columns: Columns) -> pa.Table:
         Where a row lacks a column, a label is unknown, a group is missing, or a column changes its
         type: file, line and value.
     """
-    coder = LabelCoder(columns.class_names, columns.labels_are_names, block.first_label)
+    coder = LabelCoder(columns.class_names, columns.labels_are_names, block.first_label, columns.rules, columns.all_names)
     core: dict[str, list[Any]] = {name: [] for name in _CORE_TYPES}
     others: dict[str, list[Any]] = {}
     start = place(block.file.path)
     for position, (number, values) in enumerate(zip(block.numbers, block.values, strict=True)):
         where = f"{start} {number}"
-        for name in (columns.text, columns.label, columns.group):
-            if name is not None and name not in values:
-                raise UserError(f"{where}: no column {name!r}; found {', '.join(map(str, values))}")
-        core["id"].append(_id(values, block.file, number, where))
-        text = _text(values[columns.text], where)
+        core["id"].append(_id(values, columns.id, block.file, number, where))
+        text = _joined_text(values, columns, where)
         core["text"].append(clean(text, columns.strip_html))
         core[RAW_KEY].append(key(text))
-        core["label"].append(coder.encode(values[columns.label], where))
-        core["group"].append(_group(values[columns.group], columns.group, where) if columns.group else None)
+        core["label"].append(coder.encode(cell(values, columns.label, "prepare.label_column", where), where))
+        core["group"].append(_group(values, columns.group, where) if columns.group else None)
         _append_others(others, values, columns, position)
     arrays = {name: pa.array(core[name], type=_CORE_TYPES[name]) for name in _CORE_TYPES}
     for name, other in others.items():
@@ -187,7 +205,7 @@ def to_table(block: Block, columns: Columns) -> pa.Table:
 
 def _append_others(others: dict[str, list[Any]], row: dict[str, Any], columns: Columns, position: int) -> None:
     for name, value in row.items():
-        if name in (columns.text, columns.label, columns.group, "id"):
+        if name in (*columns.texts, columns.label, columns.group, columns.id):
             continue
         kept = f"source_{name}" if name in CORE_COLUMNS else str(name)
         if kept != name and kept in row:
@@ -198,9 +216,14 @@ def _append_others(others: dict[str, list[Any]], row: dict[str, Any], columns: C
             values.append(None)
 
 
-def _id(row: dict[str, Any], file: SourceFile, number: int, where: str) -> str:
-    value = row.get("id")
+def _id(row: dict[str, Any], column: str | None, file: SourceFile, number: int, where: str) -> str:
+    value = None if column is None else row.get(column) if column == "id" else cell(row, column, "prepare.id_column", where)
     return _whole(str(value), "id", where) if value is not None else f"{file.name or file.path.stem}-{number:06d}"
+
+
+def _joined_text(row: dict[str, Any], columns: Columns, where: str) -> str:
+    parts = [_text(cell(row, name, "prepare.text_column", where), where) for name in columns.texts]
+    return parts[0] if len(parts) == 1 else "\n".join(part for part in parts if part.strip())
 
 
 def _text(value: Any, where: str) -> str:
@@ -220,7 +243,8 @@ def _whole(value: str, what: str, where: str) -> str:
     return value
 
 
-def _group(value: Any, column: str, where: str) -> str:
+def _group(row: dict[str, Any], column: str, where: str) -> str:
+    value = cell(row, column, "prepare.group_column", where)
     if value is None or value == "":
         raise UserError(f"{where}: no value in the group column {column!r}: give every row one, or set prepare.group_column to null")
     return _whole(str(value), "group", where)

@@ -31,11 +31,14 @@ class SourceFile:
         train, validation, test, or all where the source names no splits.
     name : str
         How the ids of its rows begin: the path below the source, without suffix; empty for the file's own name.
+    only : tuple of (str, frozenset of str), or None
+        A column and its values: rows with another value are not of this split.
     """
 
     path: Path
     split: str
     name: str = ""
+    only: tuple[str, frozenset[str]] | None = None
 
 
 def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
@@ -154,3 +157,8 @@ def _split_of(parts: tuple[str, ...]) -> str | None:
         if word and word.group().lower() in _SPLIT_NAMES:
             return _SPLIT_NAMES[word.group().lower()]
     return None
+
+
+def split_named(name: str) -> str | None:
+    """Return the split that a name begins with (``dev`` is validation), None where it names none."""
+    return _split_of((name,))

@@ -10,6 +10,7 @@ from sentiment.evaluation.mistakes import Mistake
 from sentiment.evaluation.report.class_section import ByClass, class_section
 from sentiment.evaluation.report.markdown import code, pictures, plain, table
 from sentiment.evaluation.slices import CUT, Slice, difference
+from sentiment.model.temperature import Temperature
 
 _DOUBTFUL_SHOWN = 20
 _FEWEST_TO_COMPARE = 10
@@ -22,6 +23,15 @@ class ChallengeResult:
     overall: Slice
     by_phenomenon: list[Slice]
     reference_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class CalibratedResult:
+    """The model's temperature, and loss and calibration error with it."""
+
+    temperature: Temperature
+    loss: float
+    calibration_error: float
 
 
 @dataclass(frozen=True)
@@ -62,6 +72,8 @@ class TestResult:
         The most confident ones.
     doubtful : dict of str to DoubtfulLabels, or None
         By split; None where they were not looked for.
+    calibrated : CalibratedResult
+        What the model's temperature makes of loss and calibration error.
     """
 
     model: str
@@ -83,6 +95,7 @@ class TestResult:
     challenge: ChallengeResult | None
     mistakes: list[Mistake]
     doubtful: dict[str, DoubtfulLabels] | None
+    calibrated: CalibratedResult
 
     @property
     def macro_f1(self) -> float:
@@ -125,7 +138,7 @@ def render_page(result: TestResult) -> str:
     ]
     if result.without_answer:
         lines += ["", f"**{result.without_answer:,} texts got no finite answer**: the training has diverged. They count as guesses."]
-    lines += ["", *class_section(result.by_class)]
+    lines += ["", _calibrated(result), "", *class_section(result.by_class)]
     lines += ["", "## Training", "", *pictures("losses", "grad_norm"), "", *pictures("lr")]
     lines += ["", "## Where it is weak", ""]
     lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.{_cost_of_cutting(result)}", ""]
@@ -137,13 +150,29 @@ def render_page(result: TestResult) -> str:
     lines += (
         table(
             ["id", "true", "predicted", "probability", "text"],
-            [[plain(m.id), plain(m.label), plain(m.predicted), f"{m.probability:.3f}", plain(m.text, 300)] for m in result.mistakes],
+            [[plain(m.id), plain(m.label), plain(m.predicted), f"{m.probability:.3f}", _text(m.text)] for m in result.mistakes],
         )
         if result.mistakes
         else ["None."]
     )
     lines += _doubtful_labels(result)
     return "\n".join(lines) + "\n"
+
+
+def _calibrated(result: TestResult) -> str:
+    after, found = result.calibrated, result.calibrated.temperature
+    fitted = f" ({found.fitted:.3f}, standard error {found.standard_error:.3f})" if found.fitted and found.standard_error else ""
+    if found.unused:
+        return f"The probabilities that `predict` gives are not calibrated; no temperature is used{fitted}: {found.unused}."
+    return (
+        f"`predict` divides the logits by a temperature of {found.value:.3f} (standard error {found.standard_error:.3f}), fitted on {found.rows:,} "
+        f"validation texts. With it the test loss goes from {result.loss:.4f} to {after.loss:.4f} and the calibration error from "
+        f"{result.calibration_error:.4f} to {after.calibration_error:.4f}; accuracy stays. All other figures here are uncalibrated."
+    )
+
+
+def _text(text: str | None) -> str:
+    return "*not shown*" if text is None else plain(text, 300)
 
 
 def _or_dash(figure: float | None) -> str:
@@ -231,7 +260,7 @@ def _not_judged(labels: DoubtfulLabels) -> str:
 
 def _doubtful_row(one: DoubtfulLabel) -> list[str]:
     probabilities = [f"{one.label_probability:.3f}", f"{one.suggested_probability:.3f}"]
-    return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, plain(one.text, 300)]
+    return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, _text(one.text)]
 
 
 def _slice_table(name: str, slices: Sequence[Slice]) -> list[str]:

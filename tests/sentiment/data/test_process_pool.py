@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from functools import partial
 
 import psutil
 import pytest
@@ -85,3 +86,34 @@ def test_workers_end_when_the_process_that_started_them_is_killed() -> None:
     while any(child.is_running() and child.status() != psutil.STATUS_ZOMBIE for child in children) and time.monotonic() < deadline:
         time.sleep(0.1)
     assert not [child for child in children if child.is_running() and child.status() != psutil.STATUS_ZOMBIE]
+
+
+def test_ctrl_c_while_workers_start_is_one_line() -> None:
+    program = (
+        "import time\n"
+        "from sentiment.data.process_pool import ProcessPool\n"
+        "from sentiment.terminal.errors import run_main\n"
+        "def main():\n"
+        "    with ProcessPool(2) as workers:\n"
+        "        print(list(workers.map(time.sleep, [0.0] * 2 + [0.2] * 40)))\n"
+        "if __name__ == '__main__':\n"
+        "    run_main(main)\n"
+    )
+    # A shell has its background jobs ignore Ctrl-C, and they would pass that on.
+    usual = partial(signal.signal, signal.SIGINT, signal.default_int_handler)
+    process = subprocess.Popen(
+        [sys.executable, "-X", "importtime", "-c", program],
+        cwd=ROOT,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=usual,  # noqa: PLW1509
+    )
+    assert process.stderr is not None
+    imports = (line.split("|")[-1].strip() for line in process.stderr)
+    for _ in range(2):  # once in the process itself, and then in a worker
+        assert any(name == "psutil._common" for name in imports)
+    os.killpg(process.pid, signal.SIGINT)
+    _, told = process.communicate(timeout=60)
+    lines = [line for line in told.splitlines() if not line.startswith("import time:")]
+    assert (process.returncode, lines) == (130, ["stopped before the end: run the same command again"])

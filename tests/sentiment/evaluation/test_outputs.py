@@ -2,13 +2,15 @@
 
 import csv
 import hashlib
+import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
+from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from matplotlib.axes import Axes
 from PIL import Image
@@ -22,10 +24,12 @@ from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_c
 from sentiment.evaluation.report import class_figures, training_figures
 from sentiment.evaluation.report.class_figures import class_labels
 from sentiment.evaluation.report.class_section import ByClass
-from sentiment.evaluation.report.page import ChallengeResult, render_page
+from sentiment.evaluation.report.html_page import html_page
+from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, render_page
 from sentiment.evaluation.report.page import TestResult as Result  # pytest would collect a Test* class
 from sentiment.evaluation.report.result_files import draw_figures, write_by_class, write_curves
 from sentiment.evaluation.slices import by_cut, by_length, by_value, difference, slice_of
+from sentiment.model.temperature import Temperature
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](http://example.org) $y$"
 
@@ -53,6 +57,43 @@ def by_class_of(names: list[str], absent: tuple[int, ...] = ()) -> ByClass:
     return judged(names, *some_predictions(len(names), absent))
 
 
+@given(st.text(st.characters(exclude_categories=["C"]), max_size=60))
+@example(HOSTILE)
+@example("<img src=x onerror=alert(1)> ![a](b.png)")
+@example('<img src="roc.png" alt="x" width="48%">')
+@example("<https://example.org> a\\|b &lt;script&gt; **b** ~c~ `d` # e")
+def test_a_page_to_send_on_shows_a_text_as_text(text: str) -> None:
+    page = html_page(render_page(result(source=text, mistakes=[Mistake(text, text, text, text, 0.97)])), Path("/nonexistent"))
+    reader = _Reader()
+    reader.feed(page)
+    assert reader.tags <= {*"html head meta title style body main h1 h2 p table thead tbody tr th td div code strong em".split()}
+    cells = ["".join(cell).strip() for cell in reader.cells]
+    shown = " ".join(text.split())
+    assert not shown or cells.count(shown) >= 4
+
+
+class _Reader(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.cells: list[list[str]] = [[]]
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        if tag in ("td", "th", "p"):
+            self.cells.append([])
+
+    def handle_data(self, data: str) -> None:
+        self.cells[-1].append(data)
+
+
+def test_a_page_to_send_on_has_its_figures_inside(tmp_path: Path) -> None:
+    (tmp_path / "roc.png").write_bytes(b"picture")
+    page = html_page(render_page(result()), tmp_path)
+    assert page.count("<img") == 1 and "data:image/png;base64,cGljdHVyZQ==" in page
+    assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+
+
 def result(**changes: object) -> Result:
     correct = np.array([True, False, True, True])
     values: dict[str, object] = {
@@ -75,6 +116,7 @@ def result(**changes: object) -> Result:
         "challenge": None,
         "mistakes": [Mistake("a-1", "some text", "negative", "positive", 0.97)],
         "doubtful": None,
+        "calibrated": CalibratedResult(Temperature(), 0.3, 0.02),
     }
     return Result(**{**values, **changes})  # type: ignore[arg-type]
 

@@ -1,5 +1,7 @@
 """Token ids that experiments share."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -64,3 +66,11 @@ def test_the_folder_does_not_grow_for_ever(tokenizer: object, tmp_path: Path, mo
     for number in range(6):
         tokenize(tokenizer, [f"story {number}"], 24, "head", tmp_path)
     assert len(list(tmp_path.iterdir())) == 3
+
+
+def test_what_a_killed_process_was_writing_is_swept_up(tokenizer: object, tmp_path: Path) -> None:
+    for name, age in ((".old.1.partial", 7200.0), (".new.2.partial", 0.0)):  # another process may be writing the new one
+        (tmp_path / name).write_bytes(b"half")
+        os.utime(tmp_path / name, (time.time() - age,) * 2)
+    tokenize(tokenizer, TEXTS, 24, "head", tmp_path)
+    assert [path.name for path in tmp_path.glob(".*")] == [".new.2.partial"]

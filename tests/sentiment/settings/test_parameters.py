@@ -35,6 +35,19 @@ def test_any_float_python_writes_is_read_back(value: float) -> None:
     assert parse_parameters(with_line("lr: 2.0e-5", f"lr: {value!r}"), "params.yaml").train.lr == value
 
 
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [("[no, yes]", ["no", "yes"]), ("[false, true]", ["false", "true"]), ("\n  - no\n  - yes", ["no", "yes"]), ("[-1, 0, 1]", ["-1", "0", "1"])],
+)
+def test_class_names_may_be_words_that_yaml_1_1_takes_for_truth_values_or_numbers(written: str, names: list[str]) -> None:
+    assert parse_parameters(with_line("[negative, positive]", written), "params.yaml").prepare.class_names == names
+
+
+def test_a_label_map_has_labels_as_keys_however_yaml_types_them() -> None:
+    parameters = parse_parameters(with_line("label_map: null", "label_map: {3: bad, true: good, no: null, x: y, 2.0: good}"), "params.yaml")
+    assert parameters.prepare.label_map == {"3": "bad", "true": "good", "no": None, "x": "y", "2": "good"}
+
+
 def test_what_dvc_writes_back_is_read_back() -> None:
     rewritten = yaml.safe_dump(yaml.safe_load(with_line("lr: 2.0e-5", "lr: 5e-05")), sort_keys=False).replace("'5e-05'", "5e-05")
     assert parse_parameters(rewritten, "params.yaml").train.lr == 5e-5
@@ -71,7 +84,7 @@ def test_what_dvc_writes_back_is_read_back() -> None:
         ("model_revision: null", "model_revision: 2020-10-05", ["train.model_revision = datetime.date(2020, 10, 5)"]),
         ("seed: 42   ", f"seed: {'9' * 5000}", ["params.yaml: holds a value that cannot be read"]),
         ("seed: 42   ", "seed: -1", ["seed = -1"]),
-        ("class_weights: null", "class_weights: on", ["train.class_weights = True", "'balanced'"]),
+        ("class_weights: null", "class_weights: on", ["train.class_weights = 'on'", "'balanced'"]),
         ("max_train_examples: null", "max_train_examples: 0.5", ["split.max_train_examples = 0.5", "integer"]),
         ("test_size: 0.2", "test_size: 1.0", ["split.test_size = 1.0", "less than 1"]),
         ("challenge: true", "challenge: 1", ["eval.challenge = 1"]),

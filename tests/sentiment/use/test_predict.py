@@ -20,6 +20,7 @@ from rich.console import Console
 from sentiment.data.reading.cleaning import clean
 from sentiment.evaluation.classifier import Classifier
 from sentiment.model.runtime import start_runtime
+from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import read_text_settings
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.use import text_rows
@@ -64,6 +65,19 @@ def test_answers_on_raw_rows_are_those_of_eval_to_the_bit(model: Path, tmp_path:
     assert np.array_equal(np.stack([answers.column(f"probability_{name}") for name in ("negative", "positive")], axis=1), expected.probabilities)
     assert answers.column("cut").to_pylist() == list(lengths > settings.max_length)
     assert answers.column("label").to_pylist() == [("negative", "positive")[index] for index in expected.predicted]
+
+
+def test_probabilities_are_calibrated_unless_asked_otherwise(model: Path, tmp_path: Path) -> None:
+    hot = shutil.copytree(model, tmp_path / "hot")
+    write_temperature(hot, Temperature(4.0, 4.0, 0.1, 100, None))
+    plain = Predictor(model).answer(["so good", "dull"], LabelRule(["negative", "positive"]))
+    calibrated = Predictor(hot).answer(["so good", "dull"], LabelRule(["negative", "positive"]))
+    uncalibrated = Predictor(hot, calibrated=False).answer(["so good", "dull"], LabelRule(["negative", "positive"]))
+    assert uncalibrated == plain
+    assert [answer.label for answer in calibrated] == [answer.label for answer in plain]
+    for before, after in zip(plain, calibrated, strict=True):
+        assert before.probabilities and after.probabilities
+        assert np.log(after.probabilities[0] / after.probabilities[1]) == pytest.approx(np.log(before.probabilities[0] / before.probabilities[1]) / 4)
 
 
 def test_every_kind_of_file_gives_the_same_answers_in_order(model: Path, tmp_path: Path) -> None:

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.data.dealing.comparison_keys import keys_of, repeats
-from sentiment.data.dealing.leakage import Reason, clean_split, give_way
+from sentiment.data.dealing.leakage import Reason, clean_split, give_way, tied_rows
 
 
 def table(rows: list[tuple[str, int, str | None]]) -> pa.Table:
@@ -25,6 +26,34 @@ def test_each_row_that_goes_has_its_reason_and_the_first_of_its_kind_stays() -> 
         "EMPTY",
         "CONFLICTING_LABEL",
         "CONFLICTING_LABEL",
+    ]
+
+
+def reasons_of(rows: list[tuple[str, int]], majority: bool = False) -> list[str]:
+    return [Reason(int(code)).name for code in clean_split(keys_of(table([(*row, None) for row in rows])), majority)]
+
+
+@pytest.mark.parametrize(("one", "other"), [("Great :)", "great :("), ("5% off", "5 off"), ("I love C#", "I love C"), ("Really!", "Really?")])
+def test_texts_that_differ_in_punctuation_are_no_conflict_and_belong_together(one: str, other: str) -> None:
+    keys = keys_of(table([("something else", 0, None), (one, 1, None), (other, 0, None), (other + ".", 0, None)]))
+    reasons = clean_split(keys)
+    assert [Reason(int(code)).name for code in reasons] == ["KEPT", "KEPT", "KEPT", "NORMALISED_DUPLICATE"]
+    assert tied_rows(keys, reasons) == [[1, 2]]
+
+
+def test_the_majority_of_one_texts_labels_stays_where_asked() -> None:
+    rows = [("Fine.", 1)] * 13 + [("fine", 0), ("even", 0), ("even", 1)]
+    assert set(reasons_of(rows)) == {"CONFLICTING_LABEL"}
+    assert reasons_of(rows, majority=True) == ["KEPT", *["EXACT_DUPLICATE"] * 12, *["CONFLICTING_LABEL"] * 3]
+
+
+def test_rows_without_a_class_go_and_contradict_nobody() -> None:
+    assert reasons_of([("a", -1), ("a", 1), ("b", -2), ("c", -3), ("", -1)]) == [
+        "UNLABELLED",
+        "KEPT",
+        "LABEL_MAPPED_TO_NOTHING",
+        "CLASS_DROPPED",
+        "UNLABELLED",
     ]
 
 

@@ -103,22 +103,47 @@ def test_of_many_classes_each_stands_on_both_sides_or_the_rare_one_is_named(grou
         hold_out(rare, groups, 0.3, 0, names, "validation")
 
 
-def test_a_share_with_fewer_rows_than_classes_is_refused() -> None:
-    with pytest.raises(UserError, match="the test split cannot be taken from 60 rows: .*30"):
-        hold_out(np.arange(60) % 30, None, 0.1, 0, [str(number) for number in range(30)], "test")
+def test_rare_classes_have_a_row_or_a_group_on_each_side() -> None:
+    names = [str(number) for number in range(30)]
+    rest, taken = hold_out(np.arange(90) % 30, None, 0.1, 0, names, "test")  # nine rows for thirty classes
+    assert set((np.arange(90) % 30)[taken]) == set((np.arange(90) % 30)[rest]) == set(range(30))
+    labels = np.array([0] * 500 + [1] * 400 + [2] * 3)
+    for groups in (None, np.arange(len(labels))):
+        for seed in range(20):
+            rest, taken = hold_out(labels, groups, 0.2, seed, NAMES, "test", sides=3)
+            assert (labels[rest] == 2).sum() >= 2 and (labels[taken] == 2).sum() == 1
+            assert abs(len(taken) - 0.2 * len(labels)) <= 2
+            train, validation = hold_out(labels[rest], None if groups is None else groups[rest], 0.1, seed, NAMES, "validation")
+            assert 2 in labels[rest][train] and 2 in labels[rest][validation]
+    with pytest.raises(UserError, match=r"class 'mixed' has 2 of the rows .* at least 3: .*prepare.drop_classes=\[mixed\]"):
+        hold_out(labels[:-1], None, 0.2, 0, NAMES, "test", sides=3)
+
+
+def test_tied_rows_stay_together_with_and_without_groups() -> None:
+    labels = np.arange(200) % 2
+    ties = np.arange(200)
+    ties[1::10] = ties[0::10]  # twenty pairs, one row of each class
+    for seed in range(10):
+        for groups in (None, (np.arange(200) // 3)):
+            rest, taken = hold_out(labels, groups, 0.3, seed, NAMES[:2], "test", ties=ties)
+            assert sorted([*rest, *taken]) == list(range(200))
+            assert not set(ties[rest]) & set(ties[taken])
+            if groups is not None:
+                assert not set(groups[rest]) & set(groups[taken])
 
 
 @given(rows(), st.data())
 @settings(max_examples=60)
 def test_a_subsample_has_exactly_the_size_and_the_balance(case: tuple[np.ndarray, np.ndarray, float, int], data: st.DataObject) -> None:
     labels, groups, _, seed = case
-    size = data.draw(st.integers(2, len(labels)))
+    size = data.draw(st.integers(3, len(labels)))
     for given_groups in (None, groups):
         chosen = subsample(labels, given_groups, size, seed, "split.max_train_examples")
         assert len(set(chosen.tolist())) == size
         assert chosen.tolist() == sorted(chosen.tolist())
         for label in range(3):
-            assert abs((labels[chosen] == label).sum() - size * (labels == label).mean()) <= 1
+            assert (labels[chosen] == label).any()
+            assert abs((labels[chosen] == label).sum() - size * (labels == label).mean()) < 2
 
 
 def test_a_subsample_takes_few_groups_whole() -> None:
@@ -127,8 +152,15 @@ def test_a_subsample_takes_few_groups_whole() -> None:
     assert len(set(groups[chosen])) <= 12
 
 
-def test_no_limit_keeps_all_and_too_high_a_one_is_refused() -> None:
+def test_no_limit_and_one_beyond_the_rows_keep_all_and_one_below_the_classes_is_refused() -> None:
     labels = np.arange(10) % 2
-    assert subsample(labels, None, None, 0, "x").tolist() == list(range(10))
-    with pytest.raises(UserError, match="split.max_test_examples = 11, but there are only 10 rows"):
-        subsample(labels, None, 11, 0, "split.max_test_examples")
+    assert subsample(labels, None, None, 0, "x").tolist() == subsample(labels, None, 11, 0, "x").tolist() == list(range(10))
+    with pytest.raises(UserError, match="split.max_test_examples = 2, but there are 3 classes, and each needs a row: set it to 3 or more"):
+        subsample(np.arange(10) % 3, None, 2, 0, "split.max_test_examples")
+
+
+def test_a_cap_keeps_a_row_of_a_rare_class() -> None:
+    labels = np.array([0] * 600 + [1] * 400 + [2] * 2)
+    for seed in range(10):
+        chosen = subsample(labels, None, 20, seed, "x")
+        assert len(chosen) == 20 and np.bincount(labels[chosen]).tolist() in ([11, 8, 1], [12, 7, 1])

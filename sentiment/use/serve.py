@@ -1,0 +1,177 @@
+"""A trained model as a web service: POST /predict, GET /model, GET /health, and one page."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
+from importlib.resources import files
+from typing import Annotated, Any
+
+import uvicorn
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.middleware.trustedhost import TrustedHostMiddleware
+
+from sentiment.core import paths
+from sentiment.core.files import read_json
+from sentiment.evaluation.paths import EVAL_METRICS
+from sentiment.model.temperature import read_temperature
+from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import say
+from sentiment.use.answers import LabelRule
+from sentiment.use.model_source import find_model
+from sentiment.use.predict import Predictor
+from sentiment.use.request_batches import BusyError, RequestBatches
+from sentiment.use.request_limits import BodyLimits
+
+MOST_TEXTS = 256
+MOST_CHARACTERS = 20_000
+_MOST_CONNECTIONS = 128
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+
+OneText = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+
+
+class Texts(BaseModel):
+    """What POST /predict takes."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    texts: Annotated[list[OneText], Field(min_length=1, max_length=MOST_TEXTS)]
+
+
+class TextAnswer(BaseModel):
+    """The answer to one text: the label (null where there is no guess), each class's probability, and whether the text was cut."""
+
+    label: str | None
+    probabilities: dict[str, float] | None
+    cut: bool
+
+
+class TextAnswers(BaseModel):
+    """The answers, in the order of the texts."""
+
+    answers: list[TextAnswer]
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where the service listens."""
+
+    host: str = "127.0.0.1"
+    port: int = 8000
+
+
+def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: float = 0.0) -> FastAPI:
+    """Make the application.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Answers.
+    model : str
+        What the user calls the model.
+    hosts : list of str
+        Names under which the service may be asked for; ``*`` for any.
+    abstain_below : float
+        As for `LabelRule`.
+    """
+    rule = LabelRule(predictor.class_names, abstain_below=abstain_below)
+    batches = RequestBatches(lambda texts: predictor.answer(texts, rule))
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        batches.start()
+        yield
+        await batches.stop()
+
+    # FastAPI's own pages of documentation load scripts from elsewhere.
+    app = FastAPI(title="Sentiment", description=f"The classifier {model}", docs_url=None, redoc_url=None, lifespan=running)
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(BodyLimits)
+
+    @app.exception_handler(RequestValidationError)
+    async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+        # Without the input: it may be long, private, or half a character, which no answer can hold.
+        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]]
+        return JSONResponse({"detail": "; ".join(found).encode(errors="replace").decode()}, status_code=422)
+
+    @app.post("/predict")
+    async def predict(request: Texts) -> TextAnswers:
+        try:
+            answers = await batches.ask(request.texts)
+        except BusyError:
+            raise HTTPException(503, "too many texts are waiting: ask again in a second", {"Retry-After": "1"}) from None
+        names = predictor.class_names
+        shown = [
+            TextAnswer(label=one.label, probabilities=dict(zip(names, one.probabilities, strict=True)) if one.probabilities else None, cut=one.cut)
+            for one in answers
+        ]
+        return TextAnswers(answers=shown)
+
+    @app.get("/health")
+    async def health() -> dict[str, str]:
+        return {"status": "ok"}
+
+    about = describe_model(predictor, model)
+
+    @app.get("/model")
+    async def describe() -> dict[str, Any]:
+        return about
+
+    page = files("sentiment.use").joinpath("templates/serve.html").read_text(encoding="utf-8")
+
+    @app.get("/", response_class=HTMLResponse, include_in_schema=False)
+    async def show_page() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": _POLICY, "X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"})
+
+    return app
+
+
+def describe_model(predictor: Predictor, model: str) -> dict[str, Any]:
+    """Return what GET /model says: name, digest of the files, classes, how a text is read, temperature, metrics, card."""
+    card = predictor.folder / "README.md"
+    here = predictor.folder.resolve() == paths.CLASSIFIER.resolve()
+    return {
+        "model": model,
+        "revision": predictor.key()[:16],
+        "classes": predictor.class_names,
+        "reads": asdict(predictor.settings),
+        "temperature": asdict(read_temperature(predictor.folder)),
+        "metrics": read_json(EVAL_METRICS) if here and EVAL_METRICS.is_file() else None,
+        "card": card.read_text(encoding="utf-8") if card.is_file() else None,
+    }
+
+
+def serve(model: str, place: Place, abstain_below: float = 0.0) -> None:
+    """Serve a model until the process is asked to end; requests that are under way are answered first.
+
+    Raises
+    ------
+    UserError
+        Where there is no such model, or the address cannot be listened on.
+    """
+    predictor = Predictor(find_model(model))
+    hosts = [*_LOOPBACK, "[::1]"] if place.host in _LOOPBACK else ["*"]
+    app = make_app(predictor, model, hosts, abstain_below)
+    if "*" in hosts:
+        print(
+            f"serve: {place.host} can be reached from other machines, without a password: docs/use.md says what to put in front of it",
+            file=sys.stderr,
+        )
+    config = uvicorn.Config(
+        app, host=place.host, port=place.port, log_level="error", access_log=False, limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=10,
+        server_header=False,
+    )  # fmt: skip
+    try:
+        listening = config.bind_socket()
+    except SystemExit:
+        raise UserError(
+            f"serve: {place.host}, port {place.port} cannot be listened on: another program may have it; name another with --port"
+        ) from None
+    listening.listen()  # from here on a client waits, and is not refused
+    say(f"serve: http://{place.host}:{listening.getsockname()[1]} (Ctrl-C ends it)")
+    uvicorn.Server(config).run(sockets=[listening])

@@ -1,0 +1,128 @@
+"""The web service: answers, limits, hostile clients, and what it says of the model."""
+
+import http.client
+import json
+import socket
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+import uvicorn
+
+from sentiment.use import request_limits
+from sentiment.use.answers import LabelRule
+from sentiment.use.predict import Predictor
+from sentiment.use.serve import MOST_CHARACTERS, MOST_TEXTS, make_app
+from tests.trained import tiny_classifier
+
+
+class Client:
+    """A running service and how it is asked."""
+
+    def __init__(self, port: int, predictor: Predictor) -> None:
+        self.port, self.predictor = port, predictor
+
+    def ask(self, method: str, path: str, body: Any = None, host: str = "127.0.0.1") -> tuple[int, Any]:
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
+        connection.request(method, path, content, {"Content-Type": "application/json", "Host": host})
+        reply = connection.getresponse()
+        read = reply.read().decode()
+        connection.close()
+        return reply.status, json.loads(read) if "json" in (reply.getheader("content-type") or "") else read
+
+    def predict(self, *texts: str) -> tuple[int, Any]:
+        return self.ask("POST", "/predict", {"texts": list(texts)})
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
+    predictor = Predictor(tiny_classifier(tmp_path_factory.mktemp("serve") / "classifier"))
+    config = uvicorn.Config(make_app(predictor, "tiny", ["127.0.0.1"]), port=0, log_level="error", access_log=False)
+    listening = config.bind_socket()
+    listening.listen()
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
+    thread.start()
+    found = Client(listening.getsockname()[1], predictor)
+    yield found
+    assert found.predict("good")[0] == 200  # after all that was done to it
+    server.should_exit = True
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_it_answers_as_predict_does(client: Client) -> None:
+    texts = ["so good <br /> a film", "", "dull & bad", "never " * 100]
+    status, content = client.predict(*texts)
+    assert status == 200
+    for text, answer in zip(texts, content["answers"], strict=True):
+        expected = client.predictor.answer([text], LabelRule(client.predictor.class_names))[0]
+        assert (answer["label"], answer["cut"]) == (expected.label, expected.cut)
+        if expected.probabilities:
+            assert list(answer["probabilities"].values()) == pytest.approx(list(expected.probabilities), abs=1e-6)
+    assert [answer["label"] is None for answer in content["answers"]] == [False, True, False, False]
+    assert content["answers"][3]["cut"]
+
+
+def test_requests_at_once_get_their_own_answers(client: Client) -> None:
+    texts = [f"{'good ' * (number % 5)}{'bad ' * (number % 7)}film" for number in range(48)]
+    alone = [client.predictor.answer([text], LabelRule(client.predictor.class_names))[0].probabilities for text in texts]
+    with ThreadPoolExecutor(16) as clients:
+        replies = list(clients.map(client.predict, texts))
+    for (status, content), expected in zip(replies, alone, strict=True):
+        assert status == 200
+        assert list(content["answers"][0]["probabilities"].values()) == pytest.approx(list(expected or ()), abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "words"),
+    [
+        (b"", 422, "body"),
+        (b"not json", 422, "JSON"),
+        (b'{"texts": ["\xff"]}', 400, "body"),
+        (b'{"texts": ["\\ud83d"]}', 422, "texts.0"),
+        ({"texts": []}, 422, "at least 1"),
+        ({"texts": "good"}, 422, "list"),
+        ({"texts": [3]}, 422, "string"),
+        ({"texts": ["good"], "\ud83d": 1}, 422, "unicode"),
+        ({"texts": ["good"], "more": 1}, 422, "not permitted"),
+        ({"texts": ["x" * (MOST_CHARACTERS + 1)]}, 422, f"at most {MOST_CHARACTERS}"),
+        ({"texts": ["good"] * 10_000}, 422, f"at most {MOST_TEXTS}"),
+        ({"texts": ["x" * 10_000_000]}, 413, "MiB"),
+        (b"[" * 100_000, 400, "body"),
+    ],
+)
+def test_what_is_wrong_is_refused_clearly(client: Client, body: Any, status: int, words: str) -> None:
+    found, content = client.ask("POST", "/predict", body)
+    assert found == status, content
+    assert words in content["detail"]
+    assert len(content["detail"]) < 500
+
+
+def test_other_hosts_and_methods_are_refused(client: Client) -> None:
+    assert client.ask("GET", "/predict")[0] == 405
+    assert client.ask("GET", "/docs")[0] == 404
+    assert client.ask("GET", "/health", host="evil.example")[0] == 400  # a page elsewhere whose name leads here
+    assert client.ask("GET", "/health") == (200, {"status": "ok"})
+
+
+def test_a_client_that_never_ends_its_request_is_let_go(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(request_limits, "BODY_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", client.port), timeout=30) as slow:
+        slow.sendall(b"POST /predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{")
+        assert client.predict("good")[0] == 200
+        assert b" 408 " in slow.recv(4096)
+
+
+def test_it_describes_the_model_and_itself(client: Client) -> None:
+    about = client.ask("GET", "/model")[1]
+    assert about["classes"] == ["negative", "positive"]
+    assert about["reads"]["max_length"] == 32
+    assert "/predict" in client.ask("GET", "/openapi.json")[1]["paths"]
+    status, page = client.ask("GET", "/")
+    assert status == 200 and "<textarea" in page
+    assert "http://" not in page and "https://" not in page  # nothing is loaded from elsewhere
+    assert "innerHTML" not in page
