@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict serve test lint show plots watch clean clean-checkpoints
+.PHONY: help run ablations report imdb predict serve test test-long lint show plots watch clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -48,8 +48,11 @@ plots: $(READY) ## curves of this run as one page that needs no network
 watch: $(READY) ## SwanLab's curves in the browser (Ctrl-C ends it)
 	@python -m sentiment watch
 
-test: $(READY_DEV) ## all tests
+test: $(READY_DEV) ## all tests but the long ones
 	python -m pytest
+
+test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encoders.md)
+	python -m pytest -m long
 
 lint: $(READY_DEV) ## ruff and mypy
 	ruff check . && ruff format --check . && mypy

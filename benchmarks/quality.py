@@ -19,7 +19,9 @@ import yaml
 
 from benchmarks.recipe import TUTORIAL, Sample, Training, read_reviews
 from sentiment.core.files import read_json, write_json
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.classification import load_classifier
+from sentiment.model.encoders import find_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.prediction import Predictions, predict
 from sentiment.model.runtime import start_runtime
 from sentiment.model.tokens import tokenize

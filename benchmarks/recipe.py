@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from transformers import AutoConfig, AutoModelForSequenceClassification, get_linear_schedule_with_warmup
 from transformers.utils import logging
 
+from sentiment.model.architecture import architecture_of
 from sentiment.model.attention import training_attention
 from sentiment.model.dropout import use_fast_dropout
 from sentiment.model.runtime import Runtime, has_bf16, keep_freed_memory
@@ -155,8 +156,8 @@ class Training:
         precision = "bf16" if recipe.bf16 and has_bf16(device) else "fp32"
         self.runtime = Runtime(device, precision, torch.get_num_threads())
         self._recipe, self._batch_size, self._max_length, self._seed = recipe, batch_size, max_length, seed
-        kind = AutoConfig.from_pretrained(folder).model_type
-        attention = training_attention(kind, device) if recipe.attention == "project" else recipe.attention
+        config = AutoConfig.from_pretrained(folder)
+        attention = training_attention(config.model_type, device, architecture_of(config).sdpa) if recipe.attention == "project" else recipe.attention
         self.model: Any = AutoModelForSequenceClassification.from_pretrained(
             folder, num_labels=CLASSES, attn_implementation=attention, dtype=torch.float32
         ).to(device)

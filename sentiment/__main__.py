@@ -3,6 +3,7 @@
 python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
 python -m sentiment serve                                  the trained model as a web service with a page
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
+python -m sentiment fetch --model PATH                      an encoder, to encoders/NAME
 python -m sentiment show                                    a short table of the experiments
 python -m sentiment show --disk                             what takes room on the disk, and the command that frees it
 python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
@@ -15,13 +16,24 @@ import argparse
 
 from sentiment.cli.predict_command import add_predict
 from sentiment.cli.serve_command import add_serve
-from sentiment.terminal.errors import run_main
+from sentiment.terminal.errors import UserError, run_main
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
+    given = arguments
+    if given.model:
+        from sentiment.cli.fetch_model import fetch_model
+
+        for option in ("source", "revision", "config", "split", "cache_dir"):
+            if getattr(given, option):
+                name = option.upper() if option == "source" else f"--{option.replace('_', '-')}"
+                raise UserError(f"{name} is for a dataset: --model PATH goes with --name and --commit alone")
+        fetch_model(given.model, given.name, given.commit)
+        return
+    if not given.source:
+        raise UserError("name what to fetch: a dataset (a file, a folder or a Hub id), or --model PATH for an encoder")
     from sentiment.cli.fetch import Request, fetch
 
-    given = arguments
     fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
 
 
@@ -31,10 +43,13 @@ def _show(arguments: argparse.Namespace) -> None:
 
         print(disk_usage())
         return
+    from sentiment.cli.hub_news import hub_news
     from sentiment.cli.show import overview
     from sentiment.tracking.tracker import has_run
 
     print(overview(arguments.all, has_run()))
+    for line in hub_news():
+        print(line)
 
 
 def _clean(arguments: argparse.Namespace) -> None:
@@ -75,9 +90,10 @@ def main() -> None:
     add_predict(commands)
     add_serve(commands)
 
-    command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, tracked by DVC")
-    command.add_argument("source", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
-    command.add_argument("--name", help="folder under data/ (default: the last part of the source)")
+    command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, or an encoder into encoders/<name>/, tracked by DVC")
+    command.add_argument("source", nargs="?", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
+    command.add_argument("--model", metavar="PATH", help="a folder with an encoder (config.json, safetensors, tokenizer) instead of a dataset")
+    command.add_argument("--name", help="folder under data/ or encoders/ (default: the last part of the source)")
     command.add_argument("--revision", help="commit, tag or branch of a Hub dataset")
     command.add_argument("--config", help="configuration of a Hub dataset")
     split = "take only this split, and call it train, validation or test; may be repeated"

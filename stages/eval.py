@@ -131,7 +131,7 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    parameters = ran_with("eval")
+    parameters = ran_with("eval").parameters
     refuse_lost_results()
     check_files(paths.SPLIT, "split", ["test.parquet", "challenge.parquet", CLASSES_FILE])
     for folder, stage in ((paths.CLASSIFIER, "train"), (paths.TRAIN_REPORT, "train"), (REFERENCE_REPORT, "reference")):

@@ -166,7 +166,7 @@ def report(prepared: Prepared) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    parameters = ran_with("prepare")
+    parameters = ran_with("prepare").parameters
     with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)

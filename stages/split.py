@@ -121,7 +121,7 @@ def prove(folder: Path, keys: dict[str, Keys], class_names: list[str], near_dupl
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
-    parameters = ran_with("split")
+    parameters = ran_with("split").parameters
     check_files(paths.PREPARED, "prepare")
     files = [paths.PREPARED / f"{split}.parquet" for split in (WHOLE, *SPLITS)]
     prepared = {path.stem: read_part(path) for path in files if path.exists()}

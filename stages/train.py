@@ -9,6 +9,7 @@ SENTIMENT_PROCESSES (or an outer torchrun), SWANLAB_MODE.
 """
 
 import os
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,18 +20,19 @@ from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
-from sentiment.core.code_dependencies import code_hashes
 from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import groups_of, labels_of, read_table
 from sentiment.model import processes
-from sentiment.model.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
+from sentiment.model.classification import Trial, load_classifier, try_encoder
+from sentiment.model.encoders import Encoder, find_encoder
+from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
 from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
-from sentiment.settings.ran_with import ran_with
+from sentiment.settings.ran_with import RanWith, ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
@@ -57,8 +59,22 @@ def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Exam
 def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) -> None:
     """Refuse a max_length that the encoder has no positions for."""
     limit = longest_input(encoder, tokenizer)
-    if settings.max_length > limit:
+    if limit is not None and settings.max_length > limit:
         raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {limit} tokens at most")
+
+
+def try_out(encoder: Encoder, tokenizer: Any, class_names: list[str], settings: TrainParameters, runtime: Runtime) -> Trial:
+    """Take one step with the encoder, and say what is not as one would expect."""
+    trial = try_encoder(encoder, tokenizer, class_names, settings.head, runtime)
+    if runtime.precision == "bf16" and not trial.bf16:
+        if settings.precision == "bf16":
+            raise UserError(f"train.precision = bf16: {settings.model} cannot be computed in it: set it to fp32 or auto")
+        say(f"train: {settings.model} cannot be computed in bf16: fp32 it is")
+    if trial.head == "replaced":
+        say(f"train: {settings.model} has a classification head already: a new one is drawn (train.head: keep would keep it)")
+    if trial.head == "kept":
+        say(f"train: the classification head of {settings.model} is kept, its classes mapped by name")
+    return trial
 
 
 def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, temperature: Temperature, card: str, folder: Path) -> None:
@@ -73,13 +89,14 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, tempera
         write_checksums(partial)
 
 
-def save_curves(outcome: Outcome, name: str, folder: Path, parameters: dict[str, Any], code: dict[str, str]) -> None:
-    """Write what happened at each step and at each evaluation, and what the stage ran with."""
+def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], ran: RanWith, folder: Path) -> None:
+    """Write what happened at each step and at each evaluation, what was trained, and what the stage ran with."""
     with replacing(folder) as partial:
         partial.mkdir()
         write_training_curves(partial, outcome.steps, outcome.validations)
+        write_json(partial / paths.ENCODER_RECORD, encoder)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
-        write_checksums(partial, parameters, code)
+        write_checksums(partial, ran.parameters, ran.code)
 
 
 def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, name: str, checkpoints: Path) -> UserError:
@@ -115,7 +132,7 @@ def main() -> None:
     params = load_parameters(paths.PARAMS)
     refuse_lost_results()
     settings, seed = params.train, params.seed
-    parameters, code = ran_with("train"), code_hashes("train")  # before they can be edited
+    ran = ran_with("train")  # before it can be edited
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
@@ -123,8 +140,11 @@ def main() -> None:
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     check_files(paths.SPLIT, "split", ["train.parquet", "validation.parquet", CLASSES_FILE])
-    train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     class_names = read_class_names(paths.SPLIT, "split")
+    trial = try_out(encoder, tokenizer, class_names, settings, runtime)
+    if not trial.bf16:
+        runtime = replace(runtime, precision="fp32")
+    train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
 
     name = fingerprint(
@@ -146,7 +166,7 @@ def main() -> None:
         tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None)
         try:
             outcome = fine_tune(
-                lambda: load_classifier(encoder, class_names, runtime.device),
+                lambda: load_classifier(encoder, class_names, runtime.device, settings.head),
                 train,
                 validation,
                 settings,
@@ -162,10 +182,11 @@ def main() -> None:
             raise
         temperature = calibrate(outcome.model, validation, groups_of(read_table(paths.SPLIT / "validation.parquet", columns=["group"])), runtime)
         if first:
-            card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
-            reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
+            card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision, encoder.commit)
+            reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
             save_model(outcome, tokenizer, reading, temperature, card + calibration_note(temperature), paths.CLASSIFIER)
-            save_curves(outcome, name, paths.TRAIN_REPORT, parameters, code)
+            origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
+            save_curves(outcome, name, origin, ran, paths.TRAIN_REPORT)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
         processes.wait()  # while the first one may still write
     tracker.finish()  # last: it may wait for a server

@@ -18,7 +18,7 @@ from sentiment.core import paths
 from sentiment.core.code_dependencies import is_code, is_single_module
 from sentiment.data.paths import SPLIT_METRICS
 from sentiment.evaluation.paths import EVAL_METRICS
-from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.experiment_agreement import disagreement
@@ -92,7 +92,7 @@ def _read(reference: ExperimentReference) -> Experiment:
         raise UnreadableError(reason)
     text = show_file(revision, paths.PARAMS)
     try:
-        parameters = flatten(parse_parameters(text or "", "its params.yaml"))
+        parameters = flatten(parse_older_parameters(text or "", "its params.yaml"))
     except UserError as error:
         raise UnreadableError(str(error)) from None
     metrics = _json(revision, TRAIN_METRICS)

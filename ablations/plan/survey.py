@@ -17,7 +17,7 @@ from sentiment.core.code_dependencies import code_hashes, file_hash
 from sentiment.core.yaml_text import parse_yaml, read_yaml
 from sentiment.data.paths import CHALLENGE
 from sentiment.evaluation.paths import EVAL_METRICS
-from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.training.paths import TRAIN_METRICS
@@ -194,7 +194,7 @@ def _as_list(command: Any) -> list[str]:
 
 def _parameters(revision: str) -> dict[str, Any] | None:
     try:
-        return flatten(parse_parameters(show_file(revision, paths.PARAMS) or "", "params.yaml"))
+        return flatten(parse_older_parameters(show_file(revision, paths.PARAMS) or "", "params.yaml"))
     except UserError:
         return None
 

@@ -1,8 +1,6 @@
 """Bringing data from outside into the repository: parquet files under data/<name>/, tracked by DVC."""
 
 import os
-import re
-import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,22 +10,18 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentiment.core.files import replacing, write_json
+from sentiment.cli.under_dvc import new_folder, put_under_dvc
+from sentiment.core.files import read_json, replacing, write_json
 from sentiment.core.tables import SPLITS
 from sentiment.data.reading.formats import KINDS, count_rows, kind_of, read_tables
 from sentiment.data.reading.sources import WHOLE, SourceFile, find_files
-from sentiment.model.network import reachable
+from sentiment.model.hub import hub_answers, is_commit
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import progress_bar, say
-from sentiment.use.commands import run_dvc, run_git
-from sentiment.use.committed import commit, commit_command, what_to_commit
 
 DATA = Path("data")
 ORIGIN = "origin.json"
 _RESERVED = ("prepared", "split")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -81,8 +75,8 @@ def fetch(request: Request) -> Path:
         usable. Nothing is left half written.
     """
     local = Path(request.source).expanduser()
-    folder = DATA / _check_name(request.name or _default_name(request.source, local))
-    _check_repository(folder)
+    folder = new_folder(DATA, request.name or _default_name(request.source, local), _RESERVED)
+    before = _commit_of(folder)
     with replacing(folder) as partial:
         partial.mkdir()
         if local.exists():
@@ -93,25 +87,22 @@ def fetch(request: Request) -> Path:
             origin = _fetch_hub(request, partial)
         rows = {path.stem: pq.read_metadata(path).num_rows for path in sorted(partial.glob("*.parquet"))}
         write_json(partial / ORIGIN, {**origin, "rows": rows})
-    _track(folder, request.commit)
+    if before and origin.get("commit") not in (None, before):
+        say(f"fetch: the Hub has moved on: {folder} was of commit {before}, and is of {origin['commit']} now")
+    put_under_dvc(folder, "prepare.source", request.commit)
     return folder
+
+
+def _commit_of(folder: Path) -> str | None:
+    try:
+        commit = read_json(folder / ORIGIN).get("commit")
+    except (OSError, ValueError):
+        return None
+    return str(commit) if commit else None
 
 
 def _default_name(source: str, local: Path) -> str:
     return local.resolve().name.split(".")[0] if local.exists() else source.rstrip("/").split("/")[-1]
-
-
-def _check_name(name: str) -> str:
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise UserError(f"--name {name}: letters, digits, dots, dashes and underscores only, and none of {', '.join(_RESERVED)}")
-    return name
-
-
-def _check_repository(folder: Path) -> None:
-    if not Path("dvc.yaml").is_file():
-        raise UserError("run this in the project's root, where dvc.yaml lies")
-    if (folder.is_file() or folder.is_dir()) and not folder.with_name(folder.name + ".dvc").is_file():
-        raise UserError(f"{folder} is there already and was not fetched: choose another --name")
 
 
 def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]:
@@ -227,7 +218,7 @@ def _conform(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
 
 
 def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
-    if not reachable(os.environ.get("HF_ENDPOINT", _HUB)):
+    if not hub_answers():
         os.environ["HF_HUB_OFFLINE"] = "1"  # must stand before datasets is imported: it then asks its cache alone
         say("fetch: the Hub does not answer; looking in its cache")
     import datasets
@@ -243,7 +234,7 @@ def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
         advice = "check the network, or give a local file or folder" if offline else "check the id, the configuration and the revision"
         problem = "the Hub does not answer and it is not whole in the cache" if offline else f"cannot be fetched from the Hub ({first})"
         raise UserError(f"{request.source}{at}: {problem}: {advice}") from None
-    if request.revision and _COMMIT.fullmatch(request.revision) and builder.hash != request.revision:
+    if request.revision and is_commit(request.revision) and builder.hash != request.revision:
         raise UserError(f"{request.source}{at}: the cache holds commit {builder.hash} only, and the Hub does not answer")
     for theirs, ours in _chosen_splits(request, parts).items():
         part = parts[theirs]
@@ -274,18 +265,3 @@ def _chosen_splits(request: Request, parts: Mapping[str, Any]) -> dict[str, str]
     if len(set(chosen.values())) < len(chosen):
         raise UserError(f"--split: two splits would become one: {', '.join(request.splits or [])}")
     return chosen
-
-
-def _track(folder: Path, and_commit: bool) -> None:
-    run_dvc("add", "--quiet", str(folder))
-    if subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False).returncode == 0:
-        run_git("add", f"{folder}.dvc", str(folder.parent / ".gitignore"))
-    say(f"fetch: {folder} is under DVC; use it with -S prepare.source={folder}")
-    if not (files := what_to_commit(folder)):
-        return
-    if and_commit:
-        commit(files, str(folder))
-        say(f"fetch: {files[0]} is committed")
-    else:
-        command = commit_command(files, str(folder))
-        say(f"fetch: {files[0]} is staged; commit it before `dvc exp run`, which un-stages it (--commit does so): {command}")

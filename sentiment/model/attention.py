@@ -20,7 +20,7 @@ CPU_ATTENTION = "cpu_dropout"
 _KNOWN_MODELS = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}
 
 
-def training_attention(model_type: str, device: str) -> str:
+def training_attention(model_type: str, device: str, sdpa: bool) -> str:
     """Return the name of the attention that trains fastest, for `attn_implementation`.
 
     Parameters
@@ -29,15 +29,17 @@ def training_attention(model_type: str, device: str) -> str:
         As the model's configuration names it.
     device : str
         cpu, cuda or mps.
+    sdpa : bool
+        The model's class supports torch's `scaled_dot_product_attention`; one that does not raises where it is asked for.
 
     Returns
     -------
     str
-        sdpa on a GPU; on a CPU this module's, made known to transformers by the call, or eager for an
+        sdpa on a GPU, eager where the class lacks it; on a CPU this module's, made known to transformers by the call, or eager for an
         architecture that has an attention of its own.
     """
     if device != "cpu":
-        return "sdpa"
+        return "sdpa" if sdpa else "eager"
     if model_type not in _KNOWN_MODELS:
         return "eager"
     from transformers import AttentionInterface

@@ -1,14 +1,32 @@
-"""The parameters that a stage runs with, to be written down beside what it makes."""
+"""What a stage runs with, to be written down beside what it makes."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from sentiment.core import paths
-from sentiment.core.code_dependencies import declared_parameters
+from sentiment.core.code_dependencies import code_hashes, declared_parameters
 from sentiment.settings.schema import flatten, load_parameters
 
 
-def ran_with(stage: str) -> dict[str, Any]:
-    """Return the parameters that dvc.yaml declares for a stage, by dotted name, as params.yaml has them now."""
+@dataclass(frozen=True)
+class RanWith:
+    """What dvc.yaml declares for a stage, as it is now.
+
+    Attributes
+    ----------
+    parameters : dict of str to value
+        Its parameters, by dotted name.
+    code : dict of str to str
+        Hashes of its code, by dependency.
+    """
+
+    parameters: dict[str, Any]
+    code: dict[str, str]
+
+
+def ran_with(stage: str) -> RanWith:
+    """Return the parameters and the code of a stage, as params.yaml and the workspace have them now."""
     declared = declared_parameters(stage)
     values = flatten(load_parameters(paths.PARAMS))
-    return {key: value for key, value in values.items() if any(key == name or key.startswith(f"{name}.") for name in declared)}
+    own = {key: value for key, value in values.items() if any(key == name or key.startswith(f"{name}.") for name in declared)}
+    return RanWith(own, code_hashes(stage))

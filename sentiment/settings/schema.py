@@ -102,6 +102,18 @@ def parse_other_parameters(text: str, name: str, current: Parameters) -> dict[st
     return {key: value for key, value in flatten(check_parameters(merged, name)).items() if key in both}
 
 
+def parse_older_parameters(text: str, name: str) -> Parameters:
+    """Parse and check the params.yaml of an experiment, which may be from before some parameters were there: those have their defaults."""
+    content = parse_yaml(text, name)
+    defaults = parse_yaml(_DEFAULTS.read_text(encoding="utf-8"), _DEFAULTS.name)
+    if isinstance(content, dict):
+        sections = {
+            key: {**values, **content[key]} for key, values in defaults.items() if isinstance(values, dict) and isinstance(content.get(key), dict)
+        }
+        content = {**defaults, **content, **sections}
+    return check_parameters(content, name)
+
+
 def check_parameters(content: object, name: str) -> Parameters:
     """Check what was parsed from a params.yaml; `name` is what errors call it."""
     if not isinstance(content, dict):

@@ -11,7 +11,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerContr
 from sentiment.model import processes
 from sentiment.model.prediction import predict
 from sentiment.model.runtime import Runtime
-from sentiment.model.tokens import LENGTH_STEP, pad
+from sentiment.model.tokens import LENGTH_STEP, Layout, pad
 from sentiment.terminal.errors import UserError
 from sentiment.training.callbacks import EpochCallback, PatienceCallback, SavingCallback, epochs_until_patience_ended, stopping_on_signals
 from sentiment.training.checkpoints import discard_after, last_checkpoint
@@ -82,7 +82,7 @@ def fine_tune(
         args=arguments,
         train_dataset=_Dataset(train),
         eval_dataset=_Dataset(validation),
-        data_collator=_Collator(model.config.pad_token_id or 0),
+        data_collator=_Collator(model.config.pad_token_id or 0, train.texts.layout),
         compute_loss_func=training_loss(settings, train.labels, model.config.num_labels),
         callbacks=[EpochCallback(order), PatienceCallback(settings.early_stopping_patience), *callbacks, FiniteCheck()],
     )
@@ -167,11 +167,11 @@ class _Dataset(Dataset[dict[str, Any]]):
 
 
 class _Collator:
-    def __init__(self, pad_token_id: int) -> None:
-        self._pad_token_id = pad_token_id
+    def __init__(self, pad_token_id: int, layout: Layout) -> None:
+        self._pad_token_id, self._layout = pad_token_id, layout
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        batch = pad([row["input_ids"] for row in rows], self._pad_token_id)
+        batch = pad([row["input_ids"] for row in rows], self._pad_token_id, self._layout)
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
 

@@ -18,7 +18,7 @@ from sentiment.core.code_dependencies import listing_hash
 from sentiment.core.files import rounded
 from sentiment.core.yaml_text import parse_yaml
 from sentiment.evaluation.paths import EVAL_REPORT
-from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError, shown
 from sentiment.use.cached_outputs import read_record
 from sentiment.use.commands import run_git
@@ -91,7 +91,7 @@ def _other_run(stages: Mapping[str, Any]) -> str | None:
 
 def _other_results(stages: Mapping[str, Any], commit: "_Commit", revision: str) -> str | None:
     try:
-        own = flatten(parse_parameters(commit.text(paths.PARAMS.as_posix()) or "", paths.PARAMS.as_posix()))
+        own = flatten(parse_older_parameters(commit.text(paths.PARAMS.as_posix()) or "", paths.PARAMS.as_posix()))
     except UserError:  # of another version of this project
         own = {}
     for name, folder, needed in _RECORDS:

@@ -27,8 +27,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace in which all stages ran."""
     workspace = Workspace(tmp_path_factory.mktemp("finished"))
     workspace.write("data/source.jsonl", lines(SIGNS))
-    tiny_bert(workspace.root / "tiny")
-    workspace.set("train", model="./tiny", max_length=32, epochs=1)
+    tiny_bert(workspace.root / "encoders/tiny")
+    workspace.set("train", model="encoders/tiny", max_length=32, epochs=1)
     workspace.set("eval", bootstrap_resamples=100)
     for stage in ("prepare", "split", "reference", "train", "eval"):
         done = workspace.run(stage)

@@ -224,8 +224,8 @@ def ready_to_train(workspace: Workspace) -> Workspace:
 def test_a_model_folder_that_does_not_exist_or_is_empty(ready_to_train: Workspace) -> None:
     ready_to_train.set("train", model="./nowhere")
     ready_to_train.refused("train", "train.model = ./nowhere: no such folder")
-    (ready_to_train.root / "empty").mkdir()
-    ready_to_train.set("train", model="./empty")
+    (ready_to_train.root / "encoders/empty").mkdir(parents=True)
+    ready_to_train.set("train", model="encoders/empty")
     ready_to_train.refused("train", "the folder holds no model")
 
 

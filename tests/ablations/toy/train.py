@@ -13,7 +13,6 @@ import numpy as np
 
 from sentiment.core import paths
 from sentiment.core.checksums import write_checksums
-from sentiment.core.code_dependencies import code_hashes
 from sentiment.core.files import replacing, write_json, write_tsv
 from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
@@ -51,6 +50,7 @@ def stop(*_: object) -> None:
 
 def main() -> None:
     params = load_parameters(paths.PARAMS)
+    ran = ran_with("train")
     train, seed = params.train, params.seed
     signal.signal(signal.SIGTERM, stop)
     seconds = float(os.environ.get("TOY_SECONDS", "0"))
@@ -83,7 +83,7 @@ def main() -> None:
             )
             write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
             write_json(partial / paths.RUN_SUMMARY, {"training": name})
-            write_checksums(partial, ran_with("train"), code_hashes("train"))
+            write_checksums(partial, ran.parameters, ran.code)
         write_json(
             TRAIN_METRICS,
             {

@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.settings.schema import flatten, load_parameters, parse_parameters
+from sentiment.settings.schema import flatten, load_parameters, parse_older_parameters, parse_parameters
 from sentiment.terminal.errors import UserError
 from tests.imports import ROOT
 
@@ -131,3 +131,11 @@ def test_flat_names_come_in_the_files_order() -> None:
 def test_the_defaults_that_errors_name_are_those_of_the_project() -> None:
     defaults = ROOT / "sentiment/settings/defaults.yaml"
     assert flatten(parse_parameters(defaults.read_text(encoding="utf-8"), "defaults")) == flatten(load_parameters(ROOT / "params.yaml"))
+
+
+def test_an_older_experiment_has_the_defaults_of_what_was_not_there_yet() -> None:
+    text = with_line("  model_revision: null\n", "").replace("  lr: 2.0e-5", "  lr: 5.0e-5")
+    assert parse_older_parameters(text, "its params.yaml").train.model_revision is None
+    assert parse_older_parameters(text, "its params.yaml").train.lr == 5e-5
+    with pytest.raises(UserError, match="is not a parameter"):
+        parse_older_parameters(text + "unknown: 1\n", "its params.yaml")
