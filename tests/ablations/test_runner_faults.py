@@ -84,10 +84,9 @@ def test_only_what_was_run_and_can_be_read_counts(toy: Toy) -> None:
     listed = toy.ablations("run", "--dry-run").stdout
     assert f"not counted: baseline_bs32 {reason}" in listed
     assert "1 of 2 experiments to run" in listed
-    toy.ablations("report")
-    report = json.loads((toy.root / "reports/ablations/report.json").read_text())
-    assert {"name": "baseline_bs32", "reason": reason} in report["refused"]
-    assert [arm["name"] for arm in report["arms"]] == ["baseline"]
+    collected = "from ablations.compare.collect import collect; made, refused = collect(); print([one.name for one in made], refused)"
+    told = toy.run(sys.executable, "-c", collected).stdout
+    assert told.startswith("['baseline'] ") and f"Refusal(name='baseline_bs32', reason='{reason}')" in told
     shown = toy.run(sys.executable, "-m", "sentiment", "show").stdout
     assert "baseline_bs32: was never run as it is" in shown
 
@@ -115,11 +114,11 @@ def test_a_repository_in_a_folder_of_another(tmp_path: Path) -> None:
     try:
         toy.run("dvc", "exp", "run", "-q", "-n", "baseline")
         assert "done     baseline " in toy.ablations("run", "--dry-run").stdout
-        toy.ablations("report")
-        report = json.loads((toy.root / "reports/ablations/report.json").read_text())
-        assert [arm["name"] for arm in report["arms"]] == ["baseline"] and report["refused"] == []
         toy.ablations("run")
         assert toy.finished() == NAMES
+        toy.ablations("report")
+        report = json.loads((toy.root / "reports/ablations/report.json").read_text())
+        assert [arm["name"] for arm in report["arms"]] == NAMES and report["refused"] == []
     finally:
         toy.end()
 
@@ -142,9 +141,9 @@ def test_a_path_beyond_ascii_works_once_the_cache_is_elsewhere(toy: Toy, tmp_pat
     refused(toy.ablations("run", check=False), "beyond ASCII", "dvc cache dir --local")
     toy.run("dvc", "exp", "run", "-q", "-n", "baseline")
     assert "done     baseline " in toy.ablations("run", "--dry-run").stdout
-    toy.ablations("report")
 
     shutil.move(root / ".dvc/cache", tmp_path / "cache")
     toy.run("dvc", "cache", "dir", "--local", str(tmp_path / "cache"))
     toy.ablations("run")
     assert toy.finished() == NAMES
+    toy.ablations("report")
