@@ -1,6 +1,7 @@
 """What is done by hand: bring data in, look at results.
 
 python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
+python -m sentiment explain "A fine film."                  which words moved the decision
 python -m sentiment serve                                  the trained model as a web service with a page
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
 python -m sentiment fetch --model PATH                      an encoder, to encoders/NAME
@@ -14,6 +15,7 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
+from sentiment.cli.explain_command import add_explain
 from sentiment.cli.predict_command import add_predict
 from sentiment.cli.serve_command import add_serve
 from sentiment.terminal.errors import UserError, run_main
@@ -34,7 +36,8 @@ def _fetch(arguments: argparse.Namespace) -> None:
         raise UserError("name what to fetch: a dataset (a file, a folder or a Hub id), or --model PATH for an encoder")
     from sentiment.cli.fetch import Request, fetch
 
-    fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
+    place = (given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit)
+    fetch(Request(*place, given.encoding, given.header, given.dry_run))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -88,6 +91,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     add_predict(commands)
+    add_explain(commands)
     add_serve(commands)
 
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, or an encoder into encoders/<name>/, tracked by DVC")
@@ -100,6 +104,9 @@ def main() -> None:
     command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
     command.add_argument("--commit", action="store_true", help="commit the .dvc file to git: `dvc exp run` un-stages it otherwise")
+    command.add_argument("--encoding", help="of a local text file, where what was found out is wrong: cp1252, gb18030, utf-16, …")
+    command.add_argument("--header", action=argparse.BooleanOptionalAction, help="whether the first row holds the names of the columns")
+    command.add_argument("--dry-run", action="store_true", help="show the first rows of a local file as they would be read, and write nothing")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("show", help="a short table of the experiments")

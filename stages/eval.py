@@ -145,6 +145,7 @@ def main() -> None:
     if not params.eval.texts_in_reports:
         test = without_texts(test)
 
+    summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
     groups = groups_of(test)
     bins = calibration(predictions.probabilities, predictions.labels)
     result = TestResult(
@@ -163,6 +164,7 @@ def main() -> None:
         slices=slices_of(test, lengths, predictions.correct, settings.max_length),
         truncated=float((lengths > settings.max_length).mean()),
         max_length=settings.max_length,
+        unknown_tokens=summary.get("unknown_tokens"),
         without_answer=int((~np.isfinite(predictions.losses)).sum()),
         challenge=challenge_result(challenge, classifier, reference) if params.eval.challenge else None,
         mistakes=most_confident_mistakes(test, predictions, class_names),
@@ -173,7 +175,6 @@ def main() -> None:
     figures_of_merit = summarise_test(result)
     write_json(EVAL_METRICS, figures_of_merit)
 
-    summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
     remove_checkpoint(summary["training"])  # DVC starts this stage only once it has saved train's outputs
     pictures = sorted(EVAL_REPORT.glob("*.png"))
     record_evaluation(describe_run(params, summary["training"], class_names), summary["steps"], figures_of_merit, pictures, predictions, class_names)

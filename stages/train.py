@@ -32,6 +32,7 @@ from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
+from sentiment.model.unknown_tokens import unknown_share, warning_of_unknown
 from sentiment.settings.ran_with import RanWith, ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
@@ -89,13 +90,13 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, tempera
         write_checksums(partial)
 
 
-def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], ran: RanWith, folder: Path) -> None:
+def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], unknown: float, ran: RanWith, folder: Path) -> None:
     """Write what happened at each step and at each evaluation, what was trained, and what the stage ran with."""
     with replacing(folder) as partial:
         partial.mkdir()
         write_training_curves(partial, outcome.steps, outcome.validations)
         write_json(partial / paths.ENCODER_RECORD, encoder)
-        write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
+        write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps), "unknown_tokens": unknown})
         write_checksums(partial, ran.parameters, ran.code)
 
 
@@ -108,7 +109,7 @@ def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, 
     return UserError(describe_divergence(error.divergence, settings, kept))
 
 
-def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
+def summarise_training(outcome: Outcome, runtime: Runtime, unknown: float) -> dict[str, object]:
     """Sum a training up in a few figures."""
     norms = [record.grad_norm for record in outcome.steps]
     return {
@@ -118,6 +119,7 @@ def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
         "best_epoch": outcome.best.epoch,
         "steps": len(outcome.steps),
         "tokens": outcome.tokens,
+        "unknown_tokens": unknown,
         "flops": outcome.flops,
         "grad_norm_median": float(np.median(norms)),
         "grad_norm_p95": float(np.percentile(norms, 95)),
@@ -146,6 +148,9 @@ def main() -> None:
         runtime = replace(runtime, precision="fp32")
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
+    unknown = unknown_share(tokenizer, train.texts.token_ids)
+    if warning := warning_of_unknown(unknown, settings.model):
+        say(f"train: {warning}")
 
     name = fingerprint(
         "train",
@@ -186,8 +191,8 @@ def main() -> None:
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
             save_model(outcome, tokenizer, reading, temperature, card + calibration_note(temperature), paths.CLASSIFIER)
             origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
-            save_curves(outcome, name, origin, ran, paths.TRAIN_REPORT)
-            write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
+            save_curves(outcome, name, origin, unknown, ran, paths.TRAIN_REPORT)
+            write_json(TRAIN_METRICS, summarise_training(outcome, runtime, unknown))
         processes.wait()  # while the first one may still write
     tracker.finish()  # last: it may wait for a server
 

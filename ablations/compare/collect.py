@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
 from ablations.compare.family import Refusal
 from ablations.experiment_files import PREDICTIONS, STEPS, VALIDATION, ExperimentFiles, UnreadableError
-from ablations.repository import dependencies, git, head, lock, outputs, show_file
-from ablations.run.queue_records import entries
+from ablations.repository import dependencies, git, head, lock, outputs, show_file, unfinished
 from sentiment.core import paths
 from sentiment.core.code_dependencies import is_code, is_single_module
 from sentiment.data.paths import SPLIT_METRICS
@@ -44,7 +43,7 @@ def collect() -> tuple[list[Experiment], list[Refusal]]:
     for baseline in sorted({head(), *(reference.baseline for reference in found)}):
         if not _has_commit(baseline):
             continue
-        for row in entries(baseline):
+        for row in unfinished(baseline):
             if (row.name, baseline) not in finished:
                 refused.append(Refusal(row.name, _STATES.get(row.state, row.state)))
     for reference in found:

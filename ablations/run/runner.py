@@ -13,13 +13,12 @@ from ablations.plan.baseline import committed_parameters
 from ablations.plan.plan_file import Ablations, load_ablations, plan_option
 from ablations.plan.points import Point, make_points
 from ablations.plan.survey import Current, Machine, Survey, check_source, survey, this_machine
-from ablations.repository import QueueEntry, dvc, head
+from ablations.repository import QueueEntry, dvc, head, unfinished
 from ablations.run import orphans
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
 from ablations.run.experiment_log import progress_of
 from ablations.run.leftovers import remove_saved_checkpoints
 from ablations.run.preconditions import check_repository
-from ablations.run.queue_records import entries
 from ablations.run.queueing import queue_point
 from sentiment.core.paths import REPORTS
 from sentiment.settings.schema import flatten
@@ -136,6 +135,7 @@ class _Runner:
         self._adapt_threads(found)
         found = self._refuse_other_machines(found)
         self._take_over_workers()
+        orphans.clear_half_made()
         say(f"{len(self._points) - len(found.done)} of {len(self._points)} experiments to run, {self._workers.jobs} at a time")
         epochs = [int(point.parameters["train.epochs"]) for point in self._points]
         with progress_bar("epochs", sum(epochs)) as bar:
@@ -169,7 +169,7 @@ class _Runner:
         wanted = self._workers.environment.get(THREADS_VARIABLE, "")
         if orphans.worker_threads() <= {wanted}:
             return
-        if any(row.state == "running" and not orphans.is_orphan(row) for row in entries(self._head)):
+        if any(row.state == "running" and not orphans.is_orphan(row) for row in unfinished(self._head)):
             raise UserError(
                 "a queue worker with another number of threads is at work: let it end, or end it with `python -m ablations stop`, and run this again"
             )
@@ -194,7 +194,7 @@ class _Runner:
 
     def _look(self) -> _State:
         # In this order: what ends between the two questions is seen as running and as done, and not as neither.
-        rows = {row.name: row for row in entries(self._head)}
+        rows = {row.name: row for row in unfinished(self._head)}
         found = self._survey()
         done = {name: reference for name, reference in found.done.items() if self._alike(found.machines[name], name)}
         rows = {name: row for name, row in rows.items() if name not in done}

@@ -9,7 +9,7 @@ from sentiment.terminal.progress import say
 from sentiment.use.commands import run_dvc, run_git
 from sentiment.use.committed import commit, commit_command, what_to_commit
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_NAME = re.compile(r"\w[\w.-]*")
 
 
 def new_folder(parent: Path, name: str, reserved: tuple[str, ...] = ()) -> Path:
@@ -36,7 +36,7 @@ def new_folder(parent: Path, name: str, reserved: tuple[str, ...] = ()) -> Path:
     """
     if not _NAME.fullmatch(name) or name in reserved:
         none_of = f", and none of {', '.join(reserved)}" if reserved else ""
-        raise UserError(f"--name {name}: letters, digits, dots, dashes and underscores only{none_of}")
+        raise UserError(f"--name {name}: letters, digits (of any script), dots, dashes and underscores only{none_of}")
     if not Path("dvc.yaml").is_file():
         raise UserError("run this in the project's root, where dvc.yaml lies")
     folder = parent / name

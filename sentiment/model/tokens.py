@@ -91,7 +91,7 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
     """
     prefix, suffix = _special_tokens(tokenizer)
     room = max_length - len(prefix) - len(suffix)
-    head = {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
+    head = head_tokens(room, truncation)
     bodies = kept_bodies(cache, tokenizer, texts, lambda: _encode(tokenizer, texts)) if cache else _encode(tokenizer, texts)
     token_ids: list[npt.NDArray[np.int32]] = []
     for body in bodies:
@@ -99,6 +99,11 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
         token_ids.append(np.concatenate([prefix, kept, suffix]))
     full_lengths = np.fromiter((len(body) for body in bodies), dtype=np.int64, count=len(texts)) + len(prefix) + len(suffix)
     return TokenizedTexts(token_ids, full_lengths, _layout(tokenizer, len(prefix), len(suffix)))
+
+
+def head_tokens(room: int, truncation: str) -> int:
+    """Return how many of the `room` tokens that a long text keeps are from its beginning; the others are from its end."""
+    return {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
 
 
 def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: Layout = _PLAIN) -> dict[str, torch.Tensor]:

@@ -10,7 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from sentiment.data.reading.cleaning import clean
-from sentiment.data.reading.formats import count_rows, refuse
+from sentiment.data.reading.formats import count_rows
+from sentiment.data.reading.raw_lines import refuse
 from sentiment.model.reader import TextClassifier
 from sentiment.model.runtime import start_runtime
 from sentiment.model.temperature import read_temperature

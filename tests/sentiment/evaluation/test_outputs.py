@@ -108,6 +108,7 @@ def result(**changes: object) -> Result:
         "reference_accuracy": 0.89,
         "reference_unavailable": None,
         "counted": "words",
+        "unknown_tokens": 0.0,
         "by_class": by_class_of(["negative", "positive"]),
         "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct, 256)},
         "truncated": 0.25,
@@ -307,3 +308,9 @@ def test_the_same_figures_have_the_same_bytes(tmp_path: Path) -> None:
 def test_smoothing_passes_over_gaps_and_keeps_a_constant() -> None:
     assert np.allclose(training_figures.smooth([3.0] * 40), 3.0)
     assert np.isfinite(training_figures.smooth([1.0, float("nan")] * 20)).all()
+
+
+def test_a_language_that_the_encoder_cannot_read_is_named_in_the_report() -> None:
+    page = render_page(result(unknown_tokens=0.4))
+    assert "40.0% of the tokens" in page and "multilingual" in page
+    assert "multilingual" not in render_page(result(unknown_tokens=0.01))
