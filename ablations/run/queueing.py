@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from ablations.plan.points import Point, set_options
 from ablations.repository import dvc, head
-from ablations.run.queueing_again import queue_again
+from ablations.run.retrying import queue_again
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.experiment_refs import ExperimentReference, references
