@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.output import add_output_options, output_file, show_markdown
 from benchmarks.recipe import TUTORIAL, Sample, Training, read_reviews
 from sentiment.core.files import read_json, write_json
 from sentiment.model.classification import load_classifier
@@ -70,7 +71,7 @@ def run_project(settings: TrainParameters, train: Sample, validation: Sample, se
 RECIPES: dict[str, Callable[[TrainParameters, Sample, Sample, int], dict[str, float]]] = {"tutorial": run_tutorial, "project": run_project}
 
 
-def table(runs: dict[str, dict[str, float]]) -> str:
+def quality_table(runs: dict[str, dict[str, float]]) -> str:
     """Draw both recipes beside each other: mean and standard deviation over the seeds, and their difference."""
     lines = ["| | tutorial | project | difference | standard deviation of the seeds |", "| --- | ---: | ---: | ---: | ---: |"]
     for figure in ("validation_loss", "validation_accuracy", "train_loss"):
@@ -101,7 +102,7 @@ def main() -> None:
                 runs[f"{recipe} {seed}"] = run(settings, train, validation, seed)
                 write_json(options.json, {"conditions": conditions, "runs": runs})
                 _say(f"{recipe}, seed {seed}: {json.dumps(runs[f'{recipe} {seed}'])}")
-    print(f"\n{table(runs)}\n\n{options.json}")
+    show_markdown(f"\n{quality_table(runs)}\n\n{options.json}")
 
 
 def _samples(options: argparse.Namespace, settings: TrainParameters) -> tuple[Sample, Sample]:
@@ -121,8 +122,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/quality.json"))
-    return parser.parse_args()
+    add_output_options(parser, "--json")
+    options = parser.parse_args()
+    options.json = output_file(options, "quality")
+    return options
 
 
 def _result(predictions: Predictions, train_loss: float) -> dict[str, float]:

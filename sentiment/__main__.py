@@ -1,6 +1,7 @@
 """What is done by hand: bring data in, look at results.
 
 python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
+python -m sentiment publish owner/name                     the trained model to the Hub, with its card
 python -m sentiment explain "A fine film."                  which words moved the decision
 python -m sentiment serve                                  the trained model as a web service with a page
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
@@ -17,6 +18,7 @@ import argparse
 
 from sentiment.cli.explain_command import add_explain
 from sentiment.cli.predict_command import add_predict
+from sentiment.cli.publish_command import add_publish
 from sentiment.cli.serve_command import add_serve
 from sentiment.terminal.errors import UserError, run_main
 
@@ -93,6 +95,7 @@ def main() -> None:
     add_predict(commands)
     add_explain(commands)
     add_serve(commands)
+    add_publish(commands)
 
     command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, or an encoder into encoders/<name>/, tracked by DVC")
     command.add_argument("source", nargs="?", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")

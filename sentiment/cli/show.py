@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sentiment.cli.attribution import Origin, differing, flatten_sections, is_recorded, origin_at, origin_here
+from sentiment.cli.result_origin import Origin, differing, flatten_sections, is_recorded, origin_at, origin_here
 from sentiment.core import paths
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
 from sentiment.tracking.run_names import experiment_name
