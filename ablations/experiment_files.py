@@ -6,7 +6,7 @@ from pathlib import Path
 from ablations.repository import lock
 from sentiment.core import paths
 from sentiment.evaluation.paths import EVAL_REPORT
-from sentiment.use.cached_outputs import cached_file, read_output
+from sentiment.use.recorded.cached_outputs import cached_file, read_output
 
 STEPS = paths.TRAIN_REPORT / paths.STEP_CURVE
 VALIDATION = paths.TRAIN_REPORT / paths.VALIDATION_CURVE

@@ -20,8 +20,8 @@ from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
-from sentiment.use.experiment_agreement import disagreement
 from sentiment.use.experiment_refs import ExperimentReference, references
+from sentiment.use.recorded.experiment_agreement import disagreement
 
 _STATES = {"queued": "is still waiting in the queue", "running": "is still running", "failed": "failed"}
 

@@ -22,8 +22,8 @@ from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.committed import commit_command, what_to_commit
-from sentiment.use.experiment_agreement import disagreement
 from sentiment.use.experiment_refs import ExperimentReference, references
+from sentiment.use.recorded.experiment_agreement import disagreement
 
 _TRAINING = ("reference", "train", "eval")
 _DATA = ("prepare", "split")

@@ -15,8 +15,8 @@ from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
 from sentiment.tracking.run_names import experiment_name
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.commands import run_dvc, run_git
-from sentiment.use.experiment_agreement import disagreement
 from sentiment.use.experiment_refs import references
+from sentiment.use.recorded.experiment_agreement import disagreement
 
 _FINISHED = "Success"
 _WORKSPACE = "workspace"

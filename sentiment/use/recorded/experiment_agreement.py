@@ -20,8 +20,8 @@ from sentiment.core.yaml_text import parse_yaml
 from sentiment.evaluation.paths import EVAL_REPORT
 from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError, shown
-from sentiment.use.cached_outputs import read_record
 from sentiment.use.commands import run_git
+from sentiment.use.recorded.cached_outputs import read_record
 
 _LOCK, _IGNORED, _TRACKER = "dvc.lock", ".dvcignore", ".dvc"
 _HASH = "md5"
