@@ -36,8 +36,8 @@ from sentiment.evaluation.report.result_files import draw_figures, draw_training
 from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut, by_length, by_value, slice_of
 from sentiment.model.prediction import Predictions, at_temperature
 from sentiment.model.runtime import start_runtime
-from sentiment.model.temperature import Temperature, read_temperature
 from sentiment.model.text_settings import read_text_settings
+from sentiment.model.trained.temperature import Temperature, read_temperature
 from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import run_main

@@ -41,7 +41,7 @@ from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
-from sentiment.use.committed import commit_command, what_to_commit
+from sentiment.use.committed import warn_of_uncommitted
 
 _LONG = 50_000  # rows: some seconds
 
@@ -178,8 +178,7 @@ def main() -> None:
     summary = dropped_rows.summary(np.concatenate(list(prepared.reasons.values())))
     examples = f"; examples: {paths.PREPARED / dropped_rows.MARKDOWN}" if counts["rows_kept"] != counts["rows_read"] else ""
     say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({summary}){examples}")
-    if files := what_to_commit(Path(params.prepare.source)):
-        say(f"prepare: experiments with --temp or --queue would lack {files[0]}; commit it: {commit_command(files, params.prepare.source)}")
+    warn_of_uncommitted("prepare", Path(params.prepare.source))
     if not prepared.challenge.kept:
         say(f"prepare: the challenge set has the classes {', '.join(CLASS_NAMES)}, not those of this data: left out")
 

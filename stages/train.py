@@ -28,10 +28,10 @@ from sentiment.model.classification import Trial, load_classifier, try_encoder
 from sentiment.model.encoders import Encoder, find_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
-from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
+from sentiment.model.trained.temperature import Temperature, write_temperature
 from sentiment.model.unknown_tokens import unknown_share, warning_of_unknown
 from sentiment.settings.ran_with import RanWith, ran_with
 from sentiment.settings.schema import load_parameters
@@ -47,6 +47,7 @@ from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.training.temperature_fit import calibrate
+from sentiment.use.committed import warn_of_uncommitted
 from sentiment.use.model_card import calibration_note, model_card
 
 
@@ -148,6 +149,8 @@ def main() -> None:
         runtime = replace(runtime, precision="fp32")
     train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
+    if Path(settings.model).is_dir():
+        warn_of_uncommitted("train", Path(settings.model))
     unknown = unknown_share(tokenizer, train.texts.token_ids)
     if warning := warning_of_unknown(unknown, settings.model):
         say(f"train: {warning}")

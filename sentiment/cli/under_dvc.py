@@ -4,6 +4,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from sentiment.core.overrides import override
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.commands import run_dvc, run_git
@@ -60,7 +61,7 @@ def put_under_dvc(folder: Path, parameter: str, and_commit: bool) -> None:
     run_dvc("add", "--quiet", str(folder))
     if subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False).returncode == 0:
         run_git("add", f"{folder}.dvc", str(folder.parent / ".gitignore"))
-    say(f"fetch: {folder} is under DVC; use it with -S {parameter}={folder}")
+    say(f"fetch: {folder} is under DVC; use it with {override(parameter, folder.as_posix())}")
     if not (files := what_to_commit(folder)):
         return
     if and_commit:

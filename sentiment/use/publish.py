@@ -9,7 +9,7 @@ from sentiment.core import paths
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import read_json, replacing, write_text
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
-from sentiment.model.temperature import read_temperature
+from sentiment.model.trained.temperature import read_temperature
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, error_line
 from sentiment.terminal.progress import say

@@ -18,9 +18,9 @@ from sentiment.model.classification import load_classifier, try_encoder
 from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime
-from sentiment.model.temperature import Temperature
 from sentiment.model.text_settings import TextSettings
 from sentiment.model.tokens import tokenize
+from sentiment.model.trained.temperature import Temperature
 from sentiment.terminal.errors import Interrupted
 from sentiment.training.fine_tuning import fine_tune
 from sentiment.training.history import Examples, Outcome

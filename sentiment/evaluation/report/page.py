@@ -10,7 +10,7 @@ from sentiment.evaluation.mistakes import Mistake
 from sentiment.evaluation.report.class_section import ByClass, class_section
 from sentiment.evaluation.report.markdown import code, pictures, plain, table
 from sentiment.evaluation.slices import CUT, Slice, difference
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 from sentiment.model.unknown_tokens import warning_of_unknown
 
 _DOUBTFUL_SHOWN = 20

@@ -17,7 +17,7 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from sentiment.core import paths
 from sentiment.core.files import read_json
 from sentiment.evaluation.paths import EVAL_METRICS
-from sentiment.model.temperature import read_temperature
+from sentiment.model.trained.temperature import read_temperature
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.answers import LabelRule

@@ -29,7 +29,7 @@ from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, 
 from sentiment.evaluation.report.page import TestResult as Result  # pytest would collect a Test* class
 from sentiment.evaluation.report.result_files import draw_figures, write_by_class, write_curves
 from sentiment.evaluation.slices import by_cut, by_length, by_value, difference, slice_of
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](http://example.org) $y$"
 

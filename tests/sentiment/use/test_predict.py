@@ -20,8 +20,8 @@ from rich.console import Console
 from sentiment.data.reading.cleaning import clean
 from sentiment.evaluation.classifier import Classifier
 from sentiment.model.runtime import start_runtime
-from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import read_text_settings
+from sentiment.model.trained.temperature import Temperature, write_temperature
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.use import text_rows
 from sentiment.use.answers import Answer, LabelRule

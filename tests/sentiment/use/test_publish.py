@@ -13,7 +13,7 @@ import pytest
 from huggingface_hub import ModelCard
 
 from sentiment.core.files import write_json
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.use import publish as publish_module
