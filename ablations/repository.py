@@ -216,15 +216,25 @@ def parse_rows(shown: Sequence[Mapping[str, Any]]) -> list[QueueEntry]:
 
 @cache
 def lock(revision: str) -> Mapping[str, Any]:
-    """Return the stages of dvc.lock at a revision; empty where there is none."""
-    text = show_file(revision, "dvc.lock")
-    return parse_lock(text or "")
+    """Return the stages of dvc.lock at a revision; empty where there is none that can be read."""
+    try:
+        return parse_lock(show_file(revision, "dvc.lock") or "")
+    except UserError:
+        return {}
 
 
 def parse_lock(text: str) -> Mapping[str, Any]:
-    """Return the stages of a dvc.lock."""
-    stages = (yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}).get("stages") or {}  # noqa: S506
-    return dict(stages)
+    """Return the stages of a dvc.lock; a UserError where it is none."""
+    try:
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}  # noqa: S506
+        return dict(content.get("stages") or {})
+    except (yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        cause = "holds the marks of a merge conflict" if "\n<<<<<<<" in f"\n{text}" else "is damaged"
+        raise UserError(
+            f"dvc.lock{f', line {mark.line + 1}' if mark else ''}: {cause}: `git checkout HEAD -- dvc.lock` takes the committed one, "
+            "`dvc repro` brings it up to date"
+        ) from None
 
 
 def outputs(stages: Mapping[str, Any], stage: str) -> dict[str, str]:

@@ -37,6 +37,7 @@ from sentiment.data.reading.label_codes import LabelRules
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.data.reading.spill_file import RowStore
 from sentiment.data.reading.split_column import by_column
+from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
@@ -165,10 +166,11 @@ def report(prepared: Prepared) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    parameters = ran_with("prepare").parameters
     with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)
-        write_checksums(folder)
+        write_checksums(folder, parameters)
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)

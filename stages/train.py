@@ -20,6 +20,7 @@ from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
+from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import groups_of, labels_of, read_table
 from sentiment.model import processes
@@ -32,6 +33,7 @@ from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
 from sentiment.model.trained.temperature import Temperature, write_temperature
 from sentiment.model.unknown_tokens import unknown_share, warning_of_unknown
+from sentiment.settings.ran_with import RanWith, ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
@@ -89,14 +91,14 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, tempera
         write_checksums(partial)
 
 
-def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], unknown: float, folder: Path) -> None:
-    """Write what happened at each step and at each evaluation, and what was trained."""
+def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], unknown: float, ran: RanWith, folder: Path) -> None:
+    """Write what happened at each step and at each evaluation, what was trained, and what the stage ran with."""
     with replacing(folder) as partial:
         partial.mkdir()
         write_training_curves(partial, outcome.steps, outcome.validations)
         write_json(partial / paths.ENCODER_RECORD, encoder)
         write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps), "unknown_tokens": unknown})
-        write_checksums(partial)
+        write_checksums(partial, ran.parameters, ran.code)
 
 
 def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, name: str, checkpoints: Path) -> UserError:
@@ -131,7 +133,9 @@ def summarise_training(outcome: Outcome, runtime: Runtime, unknown: float) -> di
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    refuse_lost_results()
     settings, seed = params.train, params.seed
+    ran = ran_with("train")  # before it can be edited
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
@@ -190,7 +194,7 @@ def main() -> None:
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
             save_model(outcome, tokenizer, reading, temperature, card + calibration_note(temperature), paths.CLASSIFIER)
             origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
-            save_curves(outcome, name, origin, unknown, paths.TRAIN_REPORT)
+            save_curves(outcome, name, origin, unknown, ran, paths.TRAIN_REPORT)
             write_json(TRAIN_METRICS, summarise_training(outcome, runtime, unknown))
         processes.wait()  # while the first one may still write
     tracker.finish()  # last: it may wait for a server

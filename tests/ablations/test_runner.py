@@ -29,10 +29,14 @@ NAMES = ["baseline", "baseline_bs32"]
 
 
 class Toy:
-    """A repository with the toy pipeline, and what is asked of it."""
+    """A repository with the toy pipeline, and what is asked of it.
 
-    def __init__(self, root: Path) -> None:
+    `above` is the root of the git repository, where that is a folder further up.
+    """
+
+    def __init__(self, root: Path, above: Path | None = None) -> None:
         self.root = root
+        root.mkdir(exist_ok=True)
         keep = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "OMP_", "SENTIMENT_"))}
         self.environment = {**keep, "OMP_NUM_THREADS": "1", "TOY_SECONDS": "0.3", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{keep['PATH']}"}
         for folder in ("sentiment", "ablations"):
@@ -54,10 +58,10 @@ class Toy:
         (root / "reports" / ".gitignore").write_text("/train\n/eval\n/reference\n")
         (root / "ablations.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))
         for command in (
-            "git init -q -b main",
+            f"git init -q -b main {above or root}",
             "git config user.name test",
             "git config user.email test@example.org",
-            "dvc init -q",
+            f"dvc init -q{' --subdir' if above else ''}",
             "dvc config core.analytics false",
             "dvc repro -q reference",
             "git add -A",

@@ -26,13 +26,15 @@ from sentiment.training.fine_tuning import fine_tune
 from sentiment.training.history import Examples, Outcome
 from sentiment.training.parameters import TrainParameters
 from stages.train import save_model
+from tests.families import CHINESE
 from tests.imports import ROOT
 from tests.models import WORDS
 
 CLASSES = ["bad", "good"]
 LENGTH = 32
 # Far apart after a few steps; smoothed labels keep the probabilities from 0 and 1, where differences would not show.
-GOOD, BAD = "a good story and great acting", "a bad film and dull"
+BAD, GOOD = "a bad film and dull", "a good story and great acting"
+CHINESE_SENTENCES = "一个无聊的片子", "很好的故事和精彩的表演"
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def make_row(family: str, encoder_folder: Path, precision: str, work: Path, epoc
     assert trial.head == "new"
     runtime = runtime if trial.bf16 else replace(runtime, precision="fp32")
     # 26 rows: the last step of an epoch is a short one, and some text is cut.
-    texts = [f"{GOOD if row % 2 else BAD} " + " ".join(WORDS[row % 5 :] if row == 7 else WORDS[: row % 7]) for row in range(26)]
+    bad, good, words = (*CHINESE_SENTENCES, list(CHINESE)) if family == "bert-chinese" else (BAD, GOOD, WORDS)
+    texts = [f"{good if row % 2 else bad} " + " ".join(words if row == 7 else words[: row % 7]) for row in range(26)]
     labels = np.array([row % 2 for row in range(len(texts))], dtype=np.int64)
     examples = Examples(tokenize(tokenizer, texts, LENGTH, "head"), labels)
 

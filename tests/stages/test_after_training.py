@@ -102,7 +102,7 @@ def test_one_flipped_bit_is_never_accepted(finished: Workspace, damaged: Damage,
 
 
 def test_half_a_classifier_without_checksums_is_refused_in_one_line(finished: Workspace, damaged: Damage) -> None:
-    damaged("models/classifier/checksums.json", b"{}")
+    damaged("models/classifier/checksums.json", b'{"files": {}}')
     content = (finished.root / "models/classifier/model.safetensors").read_bytes()
     damaged("models/classifier/model.safetensors", content[: len(content) // 2])
     finished.refused("eval", "models/classifier: the model cannot be loaded", "dvc repro train")

@@ -2,6 +2,8 @@
 
 import json
 import pickle
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import Layout, pad, tokenize
 from sentiment.terminal.errors import UserError
 from tests.families import FAMILIES, small_model
+from tests.imports import ROOT
 
 CPU = Runtime("cpu", "fp32", 1)
 
@@ -165,6 +168,19 @@ def test_pickled_weights_are_refused_unopened(tmp_path: Path, monkeypatch: pytes
     (folder / "pytorch_model.bin").write_bytes(pickle.dumps({"bert": Poison()}))
     assert "has its weights as a pickle only (pytorch_model.bin)" in refusal(folder)
     assert not (tmp_path / "poisoned").exists()
+
+
+def test_the_documented_command_converts_pickled_weights(tmp_path: Path) -> None:
+    folder = small_model("bert", tmp_path / "my-bert")
+    weights = load_file(folder / "model.safetensors")
+    torch.save(weights, folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    text = (ROOT / "docs/encoders.md").read_text(encoding="utf-8")
+    program = text.split("python - ~/models/my-bert <<'END'\n")[1].split("\nEND\n")[0]
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True)
+    converted = load_file(folder / "model.safetensors")
+    assert all(torch.equal(weight, converted[name]) for name, weight in weights.items())
+    assert load(folder_encoder(folder), ["bad", "good"]).config.model_type == "bert"
 
 
 def test_a_model_that_brings_code_is_refused_even_where_its_type_is_known(tmp_path: Path) -> None:
