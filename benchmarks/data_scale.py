@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -28,6 +29,7 @@ from rich.table import Table
 
 from benchmarks.output import add_output_options, output_file
 from sentiment.core.files import read_json, write_json
+from sentiment.data.paths import CHALLENGE
 from sentiment.terminal.errors import Interrupted, UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 
@@ -81,6 +83,7 @@ def measure_stages(rows: int, near_duplicates: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="data_scale-") as name:
         folder = Path(name)
         (folder / "data").mkdir()
+        shutil.copyfile(ROOT / CHALLENGE, folder / CHALLENGE)
         write_corpus(folder / "data/corpus.jsonl", rows)
         parameters = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         parameters["prepare"].update(source="data/corpus.jsonl", group_column="film")
