@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict serve test lint show plots watch gpu-check clean clean-checkpoints
+.PHONY: help run ablations report imdb predict serve test test-long lint show plots watch gpu-check clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
@@ -51,8 +51,11 @@ watch: $(READY) ## SwanLab's curves in the browser (Ctrl-C ends it)
 gpu-check: $(READY) ## what has to be known of the GPU here: speed, where the time goes, determinism, the stages
 	python -m benchmarks.gpu
 
-test: $(READY_DEV) ## all tests
+test: $(READY_DEV) ## all tests but the long ones
 	python -m pytest
+
+test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encoders.md)
+	python -m pytest -m long
 
 lint: $(READY_DEV) ## ruff and mypy
 	ruff check . && ruff format --check . && mypy

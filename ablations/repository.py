@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -13,11 +14,15 @@ from typing import Any
 
 import yaml
 
+from ablations import queue_tasks
 from sentiment.terminal.errors import UserError, error_line
+from sentiment.terminal.progress import say
 
 _TRIES, _PAUSE_SECONDS = 8, 1.5
 # It takes a second or two. Where a workspace is deleted under it, it never ends: pygit2 1.21 waits for a blob that is gone.
 _STATE_WITHIN_SECONDS = 90.0
+_SET_UP_WITHIN_SECONDS = 200.0  # a worker that sets a workspace up asks for DVC's lock 180 times, once a second
+_STASH = "refs/exps/celery/stash"
 
 
 @dataclass(frozen=True)
@@ -141,17 +146,47 @@ def unfinished(revision: str) -> list[QueueEntry]:
     ------
     UserError
         Where `dvc exp show` fails or hangs several times: it does now and then while a worker sets a
-        workspace up or takes it down.
+        workspace up or takes it down. Tasks that make it fail for good are put right first.
     """
-    for attempt in range(_TRIES):
+    tries, set_up_until = 0, time.monotonic() + _SET_UP_WITHIN_SECONDS
+    while True:
         try:
-            shown = json.loads(dvc("exp", "show", "--json", "--rev", revision, within=_STATE_WITHIN_SECONDS))
-            break
+            return parse_rows(json.loads(dvc("exp", "show", "--json", "--rev", revision, within=_STATE_WITHIN_SECONDS)))
         except (UserError, ValueError) as error:
-            if attempt == _TRIES - 1:
-                raise UserError(f"DVC does not tell the state of its experiments: {error}") from None
+            set_up = _free_lost_tasks()
+            tries += not set_up or time.monotonic() > set_up_until
+            if tries == _TRIES:
+                raise UserError(f"DVC does not tell the state of its experiments: {error}{_hint(set_up)}") from None
             time.sleep(_PAUSE_SECONDS)
-    return parse_rows(shown)
+
+
+def _free_lost_tasks() -> dict[str, list[int]]:
+    """Put back, or mark as failed, what a worker took up and lost; return what one may be setting up, with its process ids."""
+    set_up: dict[str, list[int]] = {}
+    stashed: set[str] | None = None
+    for task in queue_tasks.not_begun():
+        if workers := queue_tasks.workers_at(task):
+            set_up[task.name] = workers
+            continue
+        if stashed is None:
+            stashed = set(git("reflog", "show", "--format=%H", _STASH, "--").split()) if git("for-each-ref", _STASH) else set()
+        if task.revision in stashed:
+            queue_tasks.put_back(task)
+            say(f"{task.name}: the queue worker that took it up is gone; it is put back into the queue")
+            continue
+        # What it is made from is out of the stash already: it cannot be taken up again.
+        queue_tasks.remove_workspace(task)
+        with suppress(UserError):  # another process has done so
+            dvc("queue", "kill", task.revision)
+        say(f"{task.name}: the queue worker that set it up is gone; it is marked as failed")
+    return set_up
+
+
+def _hint(set_up: Mapping[str, list[int]]) -> str:
+    return "".join(
+        f"; {name} was taken up by the queue worker with process id {workers[0]} and does not begin: end that process, and run this again"
+        for name, workers in list(set_up.items())[:1]
+    )
 
 
 def parse_rows(shown: Sequence[Mapping[str, Any]]) -> list[QueueEntry]:
@@ -181,15 +216,25 @@ def parse_rows(shown: Sequence[Mapping[str, Any]]) -> list[QueueEntry]:
 
 @cache
 def lock(revision: str) -> Mapping[str, Any]:
-    """Return the stages of dvc.lock at a revision; empty where there is none."""
-    text = show_file(revision, "dvc.lock")
-    return parse_lock(text or "")
+    """Return the stages of dvc.lock at a revision; empty where there is none that can be read."""
+    try:
+        return parse_lock(show_file(revision, "dvc.lock") or "")
+    except UserError:
+        return {}
 
 
 def parse_lock(text: str) -> Mapping[str, Any]:
-    """Return the stages of a dvc.lock."""
-    stages = (yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}).get("stages") or {}  # noqa: S506
-    return dict(stages)
+    """Return the stages of a dvc.lock; a UserError where it is none."""
+    try:
+        content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)) or {}  # noqa: S506
+        return dict(content.get("stages") or {})
+    except (yaml.YAMLError, AttributeError, ValueError, TypeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        cause = "holds the marks of a merge conflict" if "\n<<<<<<<" in f"\n{text}" else "is damaged"
+        raise UserError(
+            f"dvc.lock{f', line {mark.line + 1}' if mark else ''}: {cause}: `git checkout HEAD -- dvc.lock` takes the committed one, "
+            "`dvc repro` brings it up to date"
+        ) from None
 
 
 def outputs(stages: Mapping[str, Any], stage: str) -> dict[str, str]:

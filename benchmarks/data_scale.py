@@ -2,7 +2,7 @@
 
 Run     python -m benchmarks.data_scale                                    100,000 and 1,000,000 rows of 200 words
         python -m benchmarks.data_scale --rows 30000 --near-duplicates     other sizes; also look for near-duplicates
-Writes  benchmarks/results/data_scale.json after each size; a size that stands there, of the same code, is not run again
+Writes  .cache/benchmarks/data_scale.json (--publish: benchmarks/results/) after each size; a size that is there, of the same code, is not run again
 
 The corpus is made up, the same for the same seed: words by Zipf's law, films of 20 reviews, one review in 200 a repetition
 of an earlier one. It lies in a temporary folder (1.3 GB for a million rows, and twice that while the stages run).
@@ -12,6 +12,7 @@ import argparse
 import hashlib
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -26,12 +27,13 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.output import add_output_options, output_file
 from sentiment.core.files import read_json, write_json
+from sentiment.data.paths import CHALLENGE
 from sentiment.terminal.errors import Interrupted, UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
 
 ROOT = Path(__file__).resolve().parents[1]
-RESULTS = ROOT / "benchmarks/results/data_scale.json"
 STAGES = ("prepare", "split")
 
 _WORDS = 200
@@ -63,7 +65,7 @@ def write_corpus(path: Path, rows: int) -> None:
             bar.update(start + len(texts))
 
 
-def measure(rows: int, near_duplicates: bool) -> dict[str, Any]:
+def measure_stages(rows: int, near_duplicates: bool) -> dict[str, Any]:
     """Run the two stages on a corpus of this size, as a user would.
 
     Parameters
@@ -81,6 +83,7 @@ def measure(rows: int, near_duplicates: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="data_scale-") as name:
         folder = Path(name)
         (folder / "data").mkdir()
+        shutil.copyfile(ROOT / CHALLENGE, folder / CHALLENGE)
         write_corpus(folder / "data/corpus.jsonl", rows)
         parameters = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         parameters["prepare"].update(source="data/corpus.jsonl", group_column="film")
@@ -118,21 +121,22 @@ def main() -> None:
     )
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000], help="sizes of the corpus")
     parser.add_argument("--near-duplicates", action="store_true", help="also look for near-duplicates")
-    parser.add_argument("--out", type=Path, default=RESULTS, help="where the results stand")
+    add_output_options(parser, "--out")
     arguments = parser.parse_args()
     if min(arguments.rows) < 100:
         raise UserError(f"--rows {min(arguments.rows)}: 100 at least")
     code = _code()
-    found = read_json(arguments.out) if arguments.out.exists() else {}
+    output = output_file(arguments, "data_scale")
+    found = read_json(output) if output.exists() else {}
     results: list[dict[str, Any]] = found.get("results", []) if found.get("code") == code else []
     for rows in sorted(set(arguments.rows)):
         if not any((result["rows"], result["near_duplicates"]) == (rows, arguments.near_duplicates) for result in results):
             try:
-                results.append(measure(rows, arguments.near_duplicates))
+                results.append(measure_stages(rows, arguments.near_duplicates))
             except KeyboardInterrupt:
                 raise Interrupted("sizes that were finished are kept; the same command goes on with the next") from None
             results.sort(key=lambda result: (result["near_duplicates"], result["rows"]))
-            write_json(arguments.out, {"code": code, "cpus": os.cpu_count(), "results": results})
+            write_json(output, {"code": code, "cpus": os.cpu_count(), "results": results})
     console = Console()
     console.print(render(results), width=None if console.is_terminal else _WIDTH)
 

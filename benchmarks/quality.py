@@ -18,9 +18,12 @@ from typing import Any
 import numpy as np
 import yaml
 
+from benchmarks.output import add_output_options, output_file, show_markdown
 from benchmarks.recipe import TUTORIAL, Sample, Training, read_reviews
 from sentiment.core.files import read_json, write_json
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.classification import load_classifier
+from sentiment.model.encoders import find_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.prediction import Predictions, predict
 from sentiment.model.runtime import DEVICE_VARIABLE, start_runtime
 from sentiment.model.tokens import tokenize
@@ -35,7 +38,7 @@ NAMES = ["negative", "positive"]
 def run_tutorial(settings: TrainParameters, train: Sample, validation: Sample, seed: int) -> dict[str, float]:
     """Fine-tune by the tutorial's recipe and return validation loss, accuracy and the last epoch's training loss."""
     folder = Path(find_encoder(settings.model, None).location)
-    device = start_runtime(settings.precision).device
+    device = start_runtime(settings.precision, training=True).device
     steps = steps_per_epoch(len(train.labels), settings.batch_size)
     training = Training(TUTORIAL, folder, device, settings.batch_size, settings.max_length, settings.lr, steps * settings.epochs, seed)
     losses: list[float] = []
@@ -51,7 +54,7 @@ def run_tutorial(settings: TrainParameters, train: Sample, validation: Sample, s
 def run_project(settings: TrainParameters, train: Sample, validation: Sample, seed: int) -> dict[str, float]:
     """Fine-tune by this project's path and return the same figures."""
     encoder = find_encoder(settings.model, None)
-    runtime = start_runtime(settings.precision)
+    runtime = start_runtime(settings.precision, training=True)
     with tempfile.TemporaryDirectory() as folder:
         outcome = fine_tune(
             lambda: load_classifier(encoder, NAMES, runtime.device),
@@ -70,7 +73,7 @@ def run_project(settings: TrainParameters, train: Sample, validation: Sample, se
 RECIPES: dict[str, Callable[[TrainParameters, Sample, Sample, int], dict[str, float]]] = {"tutorial": run_tutorial, "project": run_project}
 
 
-def table(runs: dict[str, dict[str, float]]) -> str:
+def quality_table(runs: dict[str, dict[str, float]]) -> str:
     """Draw both recipes beside each other: mean and standard deviation over the seeds, and their difference."""
     lines = ["| | tutorial | project | difference | standard deviation of the seeds |", "| --- | ---: | ---: | ---: | ---: |"]
     for figure in ("validation_loss", "validation_accuracy", "train_loss"):
@@ -105,7 +108,7 @@ def main() -> None:
                 runs[f"{recipe} {seed}"] = run(settings, train, validation, seed)
                 write_json(options.json, {"conditions": conditions, "runs": runs})
                 _say(f"{recipe}, seed {seed}: {json.dumps(runs[f'{recipe} {seed}'])}")
-    print(f"\n{table(runs)}\n\n{options.json}")
+    show_markdown(f"\n{quality_table(runs)}\n\n{options.json}")
 
 
 def _samples(options: argparse.Namespace, settings: TrainParameters) -> tuple[Sample, Sample]:
@@ -127,8 +130,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--length", type=int, default=256)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44])
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/quality.json"))
-    return parser.parse_args()
+    add_output_options(parser, "--json")
+    options = parser.parse_args()
+    options.json = output_file(options, "quality")
+    return options
 
 
 def _result(predictions: Predictions, train_loss: float) -> dict[str, float]:

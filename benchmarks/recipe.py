@@ -19,6 +19,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface
 from transformers.utils import logging
 
+from sentiment.model.architecture import architecture_of
 from sentiment.model.attention import training_attention
 from sentiment.model.dropout import use_fast_dropout
 from sentiment.model.runtime import Runtime, be_deterministic, has_bf16, keep_freed_memory
@@ -287,10 +288,10 @@ class Training:
 
 
 def _classifier(recipe: Recipe, folder: Path, device: str) -> Any:
-    kind = AutoConfig.from_pretrained(folder).model_type
+    config = AutoConfig.from_pretrained(folder)
     attention = recipe.attention
     if attention in ("project", "masked"):
-        attention = training_attention(kind, device) if attention == "project" else _masked_sdpa()
+        attention = training_attention(config.model_type, device, architecture_of(config).sdpa) if attention == "project" else _masked_sdpa()
     model = AutoModelForSequenceClassification.from_pretrained(folder, num_labels=CLASSES, attn_implementation=attention, dtype=torch.float32)
     if recipe.fast_dropout and device == "cpu":
         use_fast_dropout(model)

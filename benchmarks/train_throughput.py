@@ -32,6 +32,7 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
+from benchmarks.output import add_output_options, output_file, show_markdown
 from benchmarks.recipe import ARMS, BERT_BASE, CLASSES, GPU_ARMS, Recipe, Sample, Training, arms_on, read_reviews, save_random_encoder, training_flops
 from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, tokenize
 
@@ -255,10 +256,10 @@ def main() -> None:
             result = measure(options, model)
         except ArmEnded as ended:
             sys.exit(f"error: {ended}")
-    print(f"\n{table(result)}")
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
-    print(f"\n{options.json}")
+    show_markdown(f"\n{table(result)}")
+    output = output_file(options, "train_throughput")
+    output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(f"\n{output}")
 
 
 def _options() -> argparse.Namespace:
@@ -273,7 +274,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--arms", default="tutorial,project", help=f"all, or some of: {', '.join(ARMS)}; on a GPU: {', '.join(GPU_ARMS)}")
     parser.add_argument("--precision", choices=["auto", "fp32"], default="auto", help="fp32: no arm uses bf16")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--json", type=Path, default=Path("benchmarks/results/train_throughput.json"))
+    add_output_options(parser, "--json")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
     there = arms_on(options.device)

@@ -1,8 +1,11 @@
 """What is done by hand: bring data in, look at results.
 
 python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
+python -m sentiment publish owner/name                     the trained model to the Hub, with its card
+python -m sentiment explain "A fine film."                  which words moved the decision
 python -m sentiment serve                                  the trained model as a web service with a page
 python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
+python -m sentiment fetch --model PATH                      an encoder, to encoders/NAME
 python -m sentiment show                                    a short table of the experiments
 python -m sentiment show --disk                             what takes room on the disk, and the command that frees it
 python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
@@ -13,16 +16,30 @@ python -m sentiment parameters                              the table of paramet
 
 import argparse
 
+from sentiment.cli.explain_command import add_explain
 from sentiment.cli.predict_command import add_predict
+from sentiment.cli.publish_command import add_publish
 from sentiment.cli.serve_command import add_serve
-from sentiment.terminal.errors import run_main
+from sentiment.terminal.errors import UserError, run_main
 
 
 def _fetch(arguments: argparse.Namespace) -> None:
+    given = arguments
+    if given.model:
+        from sentiment.cli.fetch_model import fetch_model
+
+        for option in ("source", "revision", "config", "split", "cache_dir"):
+            if getattr(given, option):
+                name = option.upper() if option == "source" else f"--{option.replace('_', '-')}"
+                raise UserError(f"{name} is for a dataset: --model PATH goes with --name and --commit alone")
+        fetch_model(given.model, given.name, given.commit)
+        return
+    if not given.source:
+        raise UserError("name what to fetch: a dataset (a file, a folder or a Hub id), or --model PATH for an encoder")
     from sentiment.cli.fetch import Request, fetch
 
-    given = arguments
-    fetch(Request(given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit))
+    place = (given.source, given.name, given.revision, given.config, given.split, given.cache_dir, given.commit)
+    fetch(Request(*place, given.encoding, given.header, given.dry_run))
 
 
 def _show(arguments: argparse.Namespace) -> None:
@@ -31,10 +48,13 @@ def _show(arguments: argparse.Namespace) -> None:
 
         print(disk_usage())
         return
+    from sentiment.cli.hub_news import hub_news
     from sentiment.cli.show import overview
     from sentiment.tracking.tracker import has_run
 
     print(overview(arguments.all, has_run()))
+    for line in hub_news():
+        print(line)
 
 
 def _clean(arguments: argparse.Namespace) -> None:
@@ -73,17 +93,23 @@ def main() -> None:
     commands = parser.add_subparsers(required=True, metavar="command")
 
     add_predict(commands)
+    add_explain(commands)
     add_serve(commands)
+    add_publish(commands)
 
-    command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, tracked by DVC")
-    command.add_argument("source", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
-    command.add_argument("--name", help="folder under data/ (default: the last part of the source)")
+    command = commands.add_parser("fetch", help="bring a dataset into data/<name>/, or an encoder into encoders/<name>/, tracked by DVC")
+    command.add_argument("source", nargs="?", help="a file, a folder, or the id of a dataset on the Hub (stanfordnlp/imdb)")
+    command.add_argument("--model", metavar="PATH", help="a folder with an encoder (config.json, safetensors, tokenizer) instead of a dataset")
+    command.add_argument("--name", help="folder under data/ or encoders/ (default: the last part of the source)")
     command.add_argument("--revision", help="commit, tag or branch of a Hub dataset")
     command.add_argument("--config", help="configuration of a Hub dataset")
     split = "take only this split, and call it train, validation or test; may be repeated"
     command.add_argument("--split", action="append", metavar="THEIRS[=OURS]", help=split)
     command.add_argument("--cache-dir", help="where the Hub's files are kept (default: the Hub's own cache)")
     command.add_argument("--commit", action="store_true", help="commit the .dvc file to git: `dvc exp run` un-stages it otherwise")
+    command.add_argument("--encoding", help="of a local text file, where what was found out is wrong: cp1252, gb18030, utf-16, …")
+    command.add_argument("--header", action=argparse.BooleanOptionalAction, help="whether the first row holds the names of the columns")
+    command.add_argument("--dry-run", action="store_true", help="show the first rows of a local file as they would be read, and write nothing")
     command.set_defaults(run=_fetch)
 
     command = commands.add_parser("show", help="a short table of the experiments")

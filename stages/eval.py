@@ -7,6 +7,7 @@ Run     python -m stages.eval           (or: dvc repro)
 """
 
 from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,10 @@ import pyarrow as pa
 
 from sentiment.core import paths
 from sentiment.core.checkpoint_store import remove_checkpoint
-from sentiment.core.checksums import check_files
+from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
+from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import read_json, replacing, write_json, write_text
 from sentiment.core.tables import groups_of, read_table, without_texts
 from sentiment.evaluation.classifier import Classifier
@@ -34,8 +36,9 @@ from sentiment.evaluation.report.result_files import draw_figures, draw_training
 from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut, by_length, by_value, slice_of
 from sentiment.model.prediction import Predictions, at_temperature
 from sentiment.model.runtime import start_runtime
-from sentiment.model.temperature import Temperature, read_temperature
 from sentiment.model.text_settings import read_text_settings
+from sentiment.model.trained.temperature import Temperature, read_temperature
+from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import run_main
 from sentiment.terminal.progress import say
@@ -86,8 +89,10 @@ def slices_of(test: pa.Table, lengths: npt.NDArray[np.int64], correct: npt.NDArr
     return slices
 
 
-def write_results(result: TestResult, test: pa.Table, predictions: Predictions, bins: Calibration, max_grad_norm: float) -> None:
-    """Write the folder of the report."""
+def write_results(
+    result: TestResult, test: pa.Table, predictions: Predictions, bins: Calibration, max_grad_norm: float, parameters: dict[str, Any]
+) -> None:
+    """Write the folder of the report, and what the stage ran with."""
     classes, challenge = result.by_class, result.challenge
     with replacing(EVAL_REPORT) as folder:
         folder.mkdir()
@@ -104,6 +109,7 @@ def write_results(result: TestResult, test: pa.Table, predictions: Predictions, 
         page = render_page(result)
         write_text(folder / "report.md", page)
         write_text(folder / "report.html", html_page(page, folder))
+        write_checksums(folder, parameters)
 
 
 def summarise_test(result: TestResult) -> dict[str, float | None]:
@@ -125,6 +131,8 @@ def summarise_test(result: TestResult) -> dict[str, float | None]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    parameters = ran_with("eval").parameters
+    refuse_lost_results()
     check_files(paths.SPLIT, "split", ["test.parquet", "challenge.parquet", CLASSES_FILE])
     for folder, stage in ((paths.CLASSIFIER, "train"), (paths.TRAIN_REPORT, "train"), (REFERENCE_REPORT, "reference")):
         check_files(folder, stage)
@@ -137,6 +145,7 @@ def main() -> None:
     if not params.eval.texts_in_reports:
         test = without_texts(test)
 
+    summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
     groups = groups_of(test)
     bins = calibration(predictions.probabilities, predictions.labels)
     result = TestResult(
@@ -155,17 +164,17 @@ def main() -> None:
         slices=slices_of(test, lengths, predictions.correct, settings.max_length),
         truncated=float((lengths > settings.max_length).mean()),
         max_length=settings.max_length,
+        unknown_tokens=summary.get("unknown_tokens"),
         without_answer=int((~np.isfinite(predictions.losses)).sum()),
         challenge=challenge_result(challenge, classifier, reference) if params.eval.challenge else None,
         mistakes=most_confident_mistakes(test, predictions, class_names),
         doubtful=doubtful_labels(test, predictions, reference, class_names) if params.eval.label_issues else None,
         calibrated=calibrated_result(predictions, read_temperature(paths.CLASSIFIER)),
     )
-    write_results(result, test, predictions, bins, params.train.max_grad_norm)
+    write_results(result, test, predictions, bins, params.train.max_grad_norm, parameters)
     figures_of_merit = summarise_test(result)
     write_json(EVAL_METRICS, figures_of_merit)
 
-    summary = read_json(paths.TRAIN_REPORT / paths.RUN_SUMMARY)
     remove_checkpoint(summary["training"])  # DVC starts this stage only once it has saved train's outputs
     pictures = sorted(EVAL_REPORT.glob("*.png"))
     record_evaluation(describe_run(params, summary["training"], class_names), summary["steps"], figures_of_merit, pictures, predictions, class_names)

@@ -37,10 +37,11 @@ from sentiment.data.reading.label_codes import LabelRules
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.data.reading.spill_file import RowStore
 from sentiment.data.reading.split_column import by_column
+from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
-from sentiment.use.committed import commit_command, what_to_commit
+from sentiment.use.committed import warn_of_uncommitted
 
 _LONG = 50_000  # rows: some seconds
 
@@ -165,10 +166,11 @@ def report(prepared: Prepared) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    parameters = ran_with("prepare").parameters
     with replacing(paths.PREPARED) as folder, ProcessPool() as workers:
         folder.mkdir()
         prepared = prepare(params.prepare, folder, workers)
-        write_checksums(folder)
+        write_checksums(folder, parameters)
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)
@@ -176,8 +178,7 @@ def main() -> None:
     summary = dropped_rows.summary(np.concatenate(list(prepared.reasons.values())))
     examples = f"; examples: {paths.PREPARED / dropped_rows.MARKDOWN}" if counts["rows_kept"] != counts["rows_read"] else ""
     say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({summary}){examples}")
-    if files := what_to_commit(Path(params.prepare.source)):
-        say(f"prepare: experiments with --temp or --queue would lack {files[0]}; commit it: {commit_command(files, params.prepare.source)}")
+    warn_of_uncommitted("prepare", Path(params.prepare.source))
     if not prepared.challenge.kept:
         say(f"prepare: the challenge set has the classes {', '.join(CLASS_NAMES)}, not those of this data: left out")
 

@@ -27,6 +27,7 @@ from sentiment.data.parameters import SplitParameters
 from sentiment.data.paths import SPLIT_METRICS
 from sentiment.data.process_pool import ProcessPool
 from sentiment.data.reading.sources import WHOLE
+from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
@@ -120,6 +121,7 @@ def prove(folder: Path, keys: dict[str, Keys], class_names: list[str], near_dupl
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    parameters = ran_with("split").parameters
     check_files(paths.PREPARED, "prepare")
     files = [paths.PREPARED / f"{split}.parquet" for split in (WHOLE, *SPLITS)]
     prepared = {path.stem: read_part(path) for path in files if path.exists()}
@@ -136,7 +138,7 @@ def main() -> None:
         keys = read_keys(folder, threshold is not None, workers)
         report = prove(folder, keys, class_names, threshold)
         challenge = split_challenge(paths.PREPARED / TABLE, keys["train"], folder / TABLE)
-        write_checksums(folder)
+        write_checksums(folder, parameters)
         report["challenge"] = {"rows": challenge.kept, "in_train": challenge.read - challenge.kept}
     write_json(SPLIT_METRICS, report)
     for name, cap in (("train", params.split.max_train_examples), ("test", params.split.max_test_examples)):

@@ -9,6 +9,7 @@ SENTIMENT_PROCESSES (or an outer torchrun), SWANLAB_MODE.
 """
 
 import os
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,20 @@ from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import FILE as CLASSES_FILE
 from sentiment.core.class_names import read_class_names
+from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import groups_of, labels_of, read_table
 from sentiment.model import processes
-from sentiment.model.encoders import Encoder, find_encoder, load_classifier, load_tokenizer, longest_input
+from sentiment.model.classification import Trial, load_classifier, try_encoder
+from sentiment.model.encoders import Encoder, find_encoder
+from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
-from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
+from sentiment.model.trained.temperature import Temperature, write_temperature
+from sentiment.model.unknown_tokens import unknown_share, warning_of_unknown
+from sentiment.settings.ran_with import RanWith, ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, run_main
 from sentiment.terminal.progress import progress_bar, say
@@ -41,6 +47,7 @@ from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.training.temperature_fit import calibrate
+from sentiment.use.committed import warn_of_uncommitted
 from sentiment.use.model_card import calibration_note, model_card
 
 
@@ -54,8 +61,22 @@ def load_examples(split: str, tokenizer: Any, settings: TrainParameters) -> Exam
 def check_length(encoder: Encoder, tokenizer: Any, settings: TrainParameters) -> None:
     """Refuse a max_length that the encoder has no positions for."""
     limit = longest_input(encoder, tokenizer)
-    if settings.max_length > limit:
+    if limit is not None and settings.max_length > limit:
         raise UserError(f"train.max_length = {settings.max_length}: {settings.model} reads {limit} tokens at most")
+
+
+def try_out(encoder: Encoder, tokenizer: Any, class_names: list[str], settings: TrainParameters, runtime: Runtime) -> Trial:
+    """Take one step with the encoder, and say what is not as one would expect."""
+    trial = try_encoder(encoder, tokenizer, class_names, settings.head, runtime)
+    if runtime.precision == "bf16" and not trial.bf16:
+        if settings.precision == "bf16":
+            raise UserError(f"train.precision = bf16: {settings.model} cannot be computed in it: set it to fp32 or auto")
+        say(f"train: {settings.model} cannot be computed in bf16: fp32 it is")
+    if trial.head == "replaced":
+        say(f"train: {settings.model} has a classification head already: a new one is drawn (train.head: keep would keep it)")
+    if trial.head == "kept":
+        say(f"train: the classification head of {settings.model} is kept, its classes mapped by name")
+    return trial
 
 
 def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, temperature: Temperature, card: str, folder: Path) -> None:
@@ -70,13 +91,14 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, tempera
         write_checksums(partial)
 
 
-def save_curves(outcome: Outcome, name: str, folder: Path) -> None:
-    """Write what happened at each step and at each evaluation."""
+def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], unknown: float, ran: RanWith, folder: Path) -> None:
+    """Write what happened at each step and at each evaluation, what was trained, and what the stage ran with."""
     with replacing(folder) as partial:
         partial.mkdir()
         write_training_curves(partial, outcome.steps, outcome.validations)
-        write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps)})
-        write_checksums(partial)
+        write_json(partial / paths.ENCODER_RECORD, encoder)
+        write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps), "unknown_tokens": unknown})
+        write_checksums(partial, ran.parameters, ran.code)
 
 
 def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, name: str, checkpoints: Path) -> UserError:
@@ -88,7 +110,7 @@ def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, 
     return UserError(describe_divergence(error.divergence, settings, kept))
 
 
-def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
+def summarise_training(outcome: Outcome, runtime: Runtime, unknown: float) -> dict[str, object]:
     """Sum a training up in a few figures."""
     norms = [record.grad_norm for record in outcome.steps]
     return {
@@ -98,6 +120,7 @@ def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
         "best_epoch": outcome.best.epoch,
         "steps": len(outcome.steps),
         "tokens": outcome.tokens,
+        "unknown_tokens": unknown,
         "flops": outcome.flops,
         "grad_norm_median": float(np.median(norms)),
         "grad_norm_p95": float(np.percentile(norms, 95)),
@@ -112,17 +135,27 @@ def summarise_training(outcome: Outcome, runtime: Runtime) -> dict[str, object]:
 def main() -> None:
     """Run the stage."""
     params = load_parameters(paths.PARAMS)
+    refuse_lost_results()
     settings, seed = params.train, params.seed
+    ran = ran_with("train")  # before it can be edited
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
-    runtime = start_runtime(settings.precision)
+    runtime = start_runtime(settings.precision, training=True)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     check_files(paths.SPLIT, "split", ["train.parquet", "validation.parquet", CLASSES_FILE])
-    train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     class_names = read_class_names(paths.SPLIT, "split")
+    trial = try_out(encoder, tokenizer, class_names, settings, runtime)
+    if not trial.bf16:
+        runtime = replace(runtime, precision="fp32")
+    train, validation = load_examples("train", tokenizer, settings), load_examples("validation", tokenizer, settings)
     say(f"train: {len(train.labels)} texts on {describe_runtime(runtime)}")
+    if Path(settings.model).is_dir():
+        warn_of_uncommitted("train", Path(settings.model))
+    unknown = unknown_share(tokenizer, train.texts.token_ids)
+    if warning := warning_of_unknown(unknown, settings.model):
+        say(f"train: {warning}")
 
     name = fingerprint(
         "train",
@@ -143,7 +176,7 @@ def main() -> None:
         tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None)
         try:
             outcome = fine_tune(
-                lambda: load_classifier(encoder, class_names, runtime.device),
+                lambda: load_classifier(encoder, class_names, runtime.device, settings.head),
                 train,
                 validation,
                 settings,
@@ -159,11 +192,12 @@ def main() -> None:
             raise
         temperature = calibrate(outcome.model, validation, groups_of(read_table(paths.SPLIT / "validation.parquet", columns=["group"])), runtime)
         if first:
-            card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision)
-            reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision)
+            card = model_card(params.prepare.source, class_names, settings, seed, outcome, len(train.labels), runtime.precision, encoder.commit)
+            reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
             save_model(outcome, tokenizer, reading, temperature, card + calibration_note(temperature), paths.CLASSIFIER)
-            save_curves(outcome, name, paths.TRAIN_REPORT)
-            write_json(TRAIN_METRICS, summarise_training(outcome, runtime))
+            origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
+            save_curves(outcome, name, origin, unknown, ran, paths.TRAIN_REPORT)
+            write_json(TRAIN_METRICS, summarise_training(outcome, runtime, unknown))
         processes.wait()  # while the first one may still write
     tracker.finish()  # last: it may wait for a server
 

@@ -13,7 +13,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 
 
 @contextmanager
-def stand_in_hub(name: str, folder: Path, kind: str = "datasets") -> Iterator[str]:
+def stand_in_hub(name: str, folder: Path, kind: str = "datasets", commit: str = COMMIT) -> Iterator[str]:
     """Serve `folder` as the repository `name` at the address that is yielded."""
     files = {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
@@ -36,12 +36,12 @@ def stand_in_hub(name: str, folder: Path, kind: str = "datasets") -> Iterator[st
             api = f"/api/{kind}/{name}"
             if path == "/":
                 self._send(b"{}", "application/json", body)
-            elif path in (api, f"{api}/revision/main", f"{api}/revision/{COMMIT}"):
+            elif path in (api, f"{api}/revision/main", f"{api}/revision/{commit}"):
                 siblings = [{"rfilename": file} for file in files]
                 info = {
                     "id": name,
                     "_id": "0",
-                    "sha": COMMIT,
+                    "sha": commit,
                     "private": False,
                     "gated": False,
                     "disabled": False,
@@ -56,10 +56,10 @@ def stand_in_hub(name: str, folder: Path, kind: str = "datasets") -> Iterator[st
                 self._send(json.dumps(self._listing(under)).encode(), "application/json", body)
             elif path.startswith(f"{prefix}/{name}/resolve/"):
                 revision, _, file = path.removeprefix(f"{prefix}/{name}/resolve/").partition("/")
-                if revision in ("main", COMMIT) and file in files:
+                if revision in ("main", commit) and file in files:
                     self._send(files[file], "application/octet-stream", body)
                 else:
-                    self._missing("EntryNotFound" if revision in ("main", COMMIT) else "RevisionNotFound")
+                    self._missing("EntryNotFound" if revision in ("main", commit) else "RevisionNotFound")
             else:
                 self._missing("RevisionNotFound" if path.startswith(api) else "RepoNotFound")
 
@@ -79,7 +79,7 @@ def stand_in_hub(name: str, folder: Path, kind: str = "datasets") -> Iterator[st
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(len(content)))
             self.send_header("ETag", f'"{hashlib.sha1(content).hexdigest()}"')
-            self.send_header("X-Repo-Commit", COMMIT)
+            self.send_header("X-Repo-Commit", commit)
             self.end_headers()
             if body:
                 self.wfile.write(content)

@@ -125,3 +125,15 @@ def test_every_public_function_says_what_it_does() -> None:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_") and node.col_offset == 0:
                 assert ast.get_docstring(node), f"{path.name}: {node.name}"
+
+
+def test_a_checkout_has_the_same_bytes_whatever_git_does_to_line_ends(tmp_path: Path) -> None:
+    from sentiment.core.code_dependencies import code_hashes
+
+    clone = tmp_path / "clone"
+    subprocess.run(["git", "-c", "core.autocrlf=true", "clone", "-q", "--shared", str(ROOT), str(clone)], check=True, capture_output=True)
+    changed = subprocess.run(["git", "diff", "--name-only", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    for name in ("params.yaml", "data/reviews.jsonl", "dvc.yaml"):
+        assert name in changed or (clone / name).read_bytes() == (ROOT / name).read_bytes(), name
+    if not any(name.startswith(("sentiment/", "stages/")) for name in changed):
+        assert code_hashes("train", clone) == code_hashes("train", ROOT)

@@ -11,22 +11,19 @@ import pyarrow.parquet as pq
 
 from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
 from ablations.compare.family import Refusal
+from ablations.experiment_files import PREDICTIONS, STEPS, VALIDATION, ExperimentFiles, UnreadableError
 from ablations.repository import dependencies, git, head, lock, outputs, show_file, unfinished
 from sentiment.core import paths
-from sentiment.core.code_dependencies import is_code
+from sentiment.core.code_dependencies import is_code, is_single_module
 from sentiment.data.paths import SPLIT_METRICS
-from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
-from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.evaluation.paths import EVAL_METRICS
+from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.experiment_refs import ExperimentReference, references
+from sentiment.use.recorded.experiment_agreement import disagreement
 
-_PREDICTIONS = "predictions.parquet"
 _STATES = {"queued": "is still waiting in the queue", "running": "is still running", "failed": "failed"}
-
-
-class _Unreadable(Exception):
-    """An experiment lacks something the report needs."""
 
 
 def collect() -> tuple[list[Experiment], list[Refusal]]:
@@ -52,7 +49,7 @@ def collect() -> tuple[list[Experiment], list[Refusal]]:
     for reference in found:
         try:
             experiments.append(_read(reference))
-        except _Unreadable as error:
+        except UnreadableError as error:
             refused.append(Refusal(reference.name, str(error)))
     return experiments, refused
 
@@ -89,18 +86,20 @@ def _read(reference: ExperimentReference) -> Experiment:
     revision = reference.revision
     stages = lock(revision)
     if missing := [stage for stage in ("prepare", "split", "train", "eval") if stage not in stages]:
-        raise _Unreadable(f"has no {' and no '.join(missing)} stage in its dvc.lock")
+        raise UnreadableError(f"has no {' and no '.join(missing)} stage in its dvc.lock")
+    if reason := disagreement(revision):
+        raise UnreadableError(reason)
     text = show_file(revision, paths.PARAMS)
     try:
-        parameters = flatten(parse_parameters(text or "", "its params.yaml"))
+        parameters = flatten(parse_older_parameters(text or "", "its params.yaml"))
     except UserError as error:
-        raise _Unreadable(str(error)) from None
+        raise UnreadableError(str(error)) from None
     metrics = _json(revision, TRAIN_METRICS)
     test_metrics = _json(revision, EVAL_METRICS)
     validation = _json(revision, SPLIT_METRICS).get("validation", {})
     counts = list(validation.get("classes", {}).values())
     rows = int(validation.get("rows") or 1)
-    folder = _Files(reference)
+    files = ExperimentFiles(reference.name, revision)
     return Experiment(
         name=reference.name,
         revision=revision,
@@ -111,34 +110,20 @@ def _read(reference: ExperimentReference) -> Experiment:
         test_metrics=test_metrics,
         validation_chance=max(counts) / rows if counts else 1 / len(parameters["prepare.class_names"] or ("one", "another")),
         validation_rows=rows,
-        curves=_curves(folder),
-        answers=_answers(folder),
+        curves=_curves(files),
+        answers=_answers(files),
+        older_code=names_single_modules(stages),
     )
 
 
-class _Files:
-    """Files of an experiment's cached outputs, from the cache or a remote, without a checkout."""
-
-    def __init__(self, reference: ExperimentReference) -> None:
-        from dvc.api import DVCFileSystem  # half a second: not for those who only plan
-
-        self._name = reference.name
-        self._system = DVCFileSystem(rev=reference.revision)
-
-    def read(self, path: str) -> bytes:
-        from dvc.exceptions import DvcException
-        from dvc_data.index import DataIndexDirError
-
-        try:
-            content = self._system.read_bytes(path)
-        except (OSError, DvcException, DataIndexDirError):
-            raise _Unreadable(f"{path} is neither in the cache nor on a remote: `python -m sentiment receive {self._name}` fetches it") from None
-        return bytes(content)
+def names_single_modules(stages: Mapping[str, Any]) -> bool:
+    """Return whether a dvc.lock is from before the code was laid out in folders."""
+    return any(is_single_module(path) for path in dependencies(stages, "train"))
 
 
-def _curves(files: _Files) -> TrainingCurves:
-    steps = _table(files.read(str(paths.TRAIN_REPORT / paths.STEP_CURVE)), ["step", "epoch", "loss", "grad_norm"])
-    validation = _table(files.read(str(paths.TRAIN_REPORT / paths.VALIDATION_CURVE)), ["step", "epoch", "loss", "accuracy"])
+def _curves(files: ExperimentFiles) -> TrainingCurves:
+    steps = _table(files.read(STEPS), ["step", "epoch", "loss", "grad_norm"])
+    validation = _table(files.read(VALIDATION), ["step", "epoch", "loss", "accuracy"])
     return TrainingCurves(
         steps["step"],
         steps["epoch"],
@@ -156,12 +141,12 @@ def _table(content: bytes, columns: Iterable[str]) -> dict[str, Any]:
     names = header.split("\t")
     values = np.array([[float(cell) for cell in line.split("\t")] for line in lines], dtype=np.float64).reshape(len(lines), len(names))
     if not lines or not set(columns) <= set(names):
-        raise _Unreadable(f"its curves lack {', '.join(sorted(set(columns) - set(names))) or 'rows'}")
+        raise UnreadableError(f"its curves lack {', '.join(sorted(set(columns) - set(names))) or 'rows'}")
     return {name: values[:, names.index(name)] for name in columns}
 
 
-def _answers(files: _Files) -> TestAnswers:
-    content = files.read(str(EVAL_REPORT / _PREDICTIONS))
+def _answers(files: ExperimentFiles) -> TestAnswers:
+    content = files.read(PREDICTIONS)
     table = pq.read_table(io.BytesIO(content), columns=["id", "group", "label", "predicted", "loss"])
     groups = table.column("group")
     return TestAnswers(
@@ -176,11 +161,11 @@ def _answers(files: _Files) -> TestAnswers:
 def _json(revision: str, path: Any) -> Mapping[str, Any]:
     text = show_file(revision, path)
     if text is None:
-        raise _Unreadable(f"has no {path}")
+        raise UnreadableError(f"has no {path}")
     try:
         content = json.loads(text)
     except ValueError:
-        raise _Unreadable(f"its {path} is no JSON") from None
+        raise UnreadableError(f"its {path} is no JSON") from None
     return dict(content)
 
 

@@ -112,6 +112,8 @@ class Experiment:
         The training.
     answers : TestAnswers
         The test set.
+    older_code : bool
+        It was made before the code was laid out in folders: its dvc.lock names single modules.
     """
 
     name: str
@@ -125,6 +127,7 @@ class Experiment:
     validation_rows: int
     curves: TrainingCurves
     answers: TestAnswers
+    older_code: bool = False
 
     @property
     def seed(self) -> int:

@@ -60,6 +60,11 @@ class FamilyArm:
     changed: Mapping[str, tuple[Any, Any]]
     experiments: Mapping[int, Experiment]
 
+    @property
+    def older_code(self) -> bool:
+        """Whether its experiments were made before the code was laid out in folders."""
+        return any(experiment.older_code for experiment in self.experiments.values())
+
 
 @dataclass(frozen=True)
 class Family:
@@ -115,7 +120,7 @@ def make_family(experiments: Sequence[Experiment], ablations: Ablations, baselin
     for experiment in ordered:
         key = (recipe(experiment.parameters), experiment.seed)
         if identity is not None and experiment.identity != identity:
-            left_out.append(Refusal(experiment.name, _difference(experiment.identity, identity)))
+            left_out.append(Refusal(experiment.name, _difference(experiment, identity)))
         elif key in chosen:
             left_out.append(Refusal(experiment.name, f"has the same parameters and seed as {chosen[key].name}, which stands for both"))
         elif answers is not None and not _same_examples(answers, experiment):
@@ -143,13 +148,14 @@ def _largest(experiments: Sequence[Experiment], points: Mapping[tuple[Any, int],
     return max(found, key=rank)
 
 
-def _difference(identity: Identity, reference: Identity) -> str:
-    told = []
+def _difference(experiment: Experiment, reference: Identity) -> str:
+    identity, told = experiment.identity, []
     for field in fields(Identity):
         own, theirs = getattr(identity, field.name), getattr(reference, field.name)
         if own != theirs:
             shown = field.name in ("precision", "threads")
-            told.append(_WORDS[field.name] + (f" ({own} instead of {theirs})" if shown else ""))
+            words = "older code" if field.name == "code" and experiment.older_code else _WORDS[field.name]
+            told.append(words + (f" ({own} instead of {theirs})" if shown else ""))
     return f"made with {' and '.join(told)}: not comparable"
 
 

@@ -3,23 +3,27 @@
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from ablations.experiment_files import is_readable
 from ablations.plan.points import Point, recipe
 from ablations.repository import dependencies, git, lock, outputs, parse_lock, show_file
 from sentiment.core import paths
 from sentiment.core.code_dependencies import code_hashes, file_hash
+from sentiment.core.yaml_text import parse_yaml, read_yaml
 from sentiment.data.paths import CHALLENGE
 from sentiment.evaluation.paths import EVAL_METRICS
-from sentiment.settings.schema import flatten, parse_parameters
+from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import say
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.committed import commit_command, what_to_commit
 from sentiment.use.experiment_refs import ExperimentReference, references
+from sentiment.use.recorded.experiment_agreement import disagreement
 
 _TRAINING = ("reference", "train", "eval")
 _DATA = ("prepare", "split")
@@ -43,13 +47,21 @@ class Survey:
         Points by name, with the experiment that stands for each.
     machines : mapping of str to Machine
         Of what is done.
+    passed_over : mapping of str to str
+        Experiments that look like points of the plan and are not counted, with the reason.
     """
 
     done: Mapping[str, ExperimentReference]
     machines: Mapping[str, Machine]
+    passed_over: Mapping[str, str] = field(default_factory=dict)
+
+    def say_passed_over(self) -> None:
+        """Print what is not counted, and why."""
+        for name, reason in self.passed_over.items():
+            say(f"not counted: {name} {reason}")
 
 
-def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> Survey:
+def survey(points: Sequence[Point], baseline: str, current: "Current") -> Survey:
     """Compare the experiments of this repository with a plan.
 
     Parameters
@@ -57,17 +69,16 @@ def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> 
     points : sequence of Point
         The plan.
     baseline : str
-        HEAD: of two experiments that both match, the one that departs from it is taken.
-    other_data : bool
-        The plan's data and split are not the workspace's, so that dvc.lock does not know them: they are
-        known by what they are made from.
+        The study's commit: of two experiments that both match, the one that departs from it is taken.
+    current : Current
+        What they must have been made with.
 
     Returns
     -------
     Survey
     """
     wanted = {(recipe(point.parameters), point.seed): point for point in points}
-    current = _Current(str(points[0].parameters["prepare.source"]) if other_data else None)
+    passed_over: dict[str, str] = {}
     done: dict[str, ExperimentReference] = {}
     machines: dict[str, Machine] = {}
     found = sorted(references(), key=lambda reference: (reference.baseline != baseline, reference.name))
@@ -76,9 +87,16 @@ def survey(points: Sequence[Point], baseline: str, other_data: bool = False) -> 
         point = wanted.get((recipe(parameters), parameters["seed"])) if parameters else None
         if point is None or point.name in done or not current.matches(reference.revision):
             continue
-        if machine := _machine(reference.revision):
+        machine = _machine(reference.revision)
+        if machine is None:
+            continue
+        if reason := disagreement(reference.revision):
+            passed_over[reference.name] = reason
+        elif not is_readable(reference.name, reference.revision):
+            passed_over[reference.name] = "has no results any more, neither in the cache nor on a remote (`dvc gc`?)"
+        else:
             done[point.name], machines[point.name] = reference, machine
-    return Survey(done, machines)
+    return Survey(done, machines, passed_over)
 
 
 def this_machine(precision: str, environment: Mapping[str, str]) -> Machine:
@@ -120,11 +138,17 @@ def check_source(source: str) -> None:
     raise UserError(f"{lacked}: bring it in with `python -m sentiment fetch --commit` (IMDB: `make imdb`)")
 
 
-class _Current:
-    """Code and data as they lie in the workspace."""
+class Current:
+    """Code and data as they lie in the workspace now.
+
+    Parameters
+    ----------
+    source : str or None
+        Where the plan's data and split are not the workspace's, so that dvc.lock does not know them: what they are made from.
+    """
 
     def __init__(self, source: str | None) -> None:
-        stages: Mapping[str, Any] = yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))["stages"]
+        stages: Mapping[str, Any] = parse_yaml(read_yaml(Path("dvc.yaml")), "dvc.yaml")["stages"]
         checked = _TRAINING if source is None else (*_DATA, *_TRAINING)
         self._commands = {stage: _as_list(stages[stage]["cmd"]) for stage in checked if stage in stages}
         self._code = {stage: code_hashes(stage) for stage in self._commands}
@@ -132,7 +156,13 @@ class _Current:
         locked = Path("dvc.lock")
         self._split = outputs(parse_lock(locked.read_text(encoding="utf-8")), "split").get(str(paths.SPLIT)) if locked.exists() else None
 
+    @classmethod
+    def of(cls, points: Sequence[Point], other_data: bool) -> "Current":
+        """Return what the experiments of a plan must have been made with."""
+        return cls(str(points[0].parameters["prepare.source"]) if other_data else None)
+
     def matches(self, revision: str) -> bool:
+        """Return whether an experiment was made with this code and this data."""
         stages = lock(revision)
         if not self._same_data(stages):
             return False
@@ -164,7 +194,7 @@ def _as_list(command: Any) -> list[str]:
 
 def _parameters(revision: str) -> dict[str, Any] | None:
     try:
-        return flatten(parse_parameters(show_file(revision, paths.PARAMS) or "", "params.yaml"))
+        return flatten(parse_older_parameters(show_file(revision, paths.PARAMS) or "", "params.yaml"))
     except UserError:
         return None
 

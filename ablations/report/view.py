@@ -74,6 +74,7 @@ def _metric_row(arm: FamilyArm, findings: Findings, one: Comparison | None) -> d
     return {
         "arm": arm.name,
         "planned": arm.planned,
+        "older": arm.older_code,
         "seeds": len(experiments),
         "changed": ", ".join(f"{key} {_value(old)} → {_value(new)}" for key, (old, new) in arm.changed.items()) or "params.yaml",
         "several": len(arm.changed) > 1 and arm.against is not None,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from ablations.repository import QueueEntry, dvc
+from ablations.repository import QueueEntry, dvc, git
 from sentiment.core.files import write_text
 
 _WORKERS = Path(".dvc/tmp/exps/celery")
@@ -131,6 +131,16 @@ def clear_workspace(root: Path | None) -> None:
     if root is not None and _is_workspace(root):
         time.sleep(_TIME_TO_COLLECT_SECONDS)
         shutil.rmtree(root, ignore_errors=True)
+
+
+def clear_half_made() -> None:
+    """Remove the workspaces that a worker was killed in before they were whole, where no worker lives that may be at one."""
+    if live_workers():
+        return
+    prefix = git("rev-parse", "--show-prefix").strip()
+    for folder in _WORKSPACES.glob("tmp*"):
+        if folder.is_dir() and not (folder / prefix / ".dvc").is_dir():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_workspace(root: Path) -> bool:

@@ -11,18 +11,20 @@ from filelock import FileLock, Timeout
 from ablations.diverged import FOLDER, forget_point, keep_point, still_diverged
 from ablations.plan.baseline import committed_parameters
 from ablations.plan.plan_file import Ablations, load_ablations, plan_option
-from ablations.plan.points import Point, make_points, set_options
-from ablations.plan.survey import Machine, Survey, check_source, survey, this_machine
+from ablations.plan.points import Point, make_points
+from ablations.plan.survey import Current, Machine, Survey, check_source, survey, this_machine
 from ablations.repository import QueueEntry, dvc, head, unfinished
 from ablations.run import orphans
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
 from ablations.run.experiment_log import progress_of
 from ablations.run.leftovers import remove_saved_checkpoints
+from ablations.run.preconditions import check_repository
+from ablations.run.queueing import queue_point
 from sentiment.core.paths import REPORTS
 from sentiment.settings.schema import flatten
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
-from sentiment.use.experiment_refs import ExperimentReference, references
+from sentiment.use.experiment_refs import references
 
 _FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
@@ -34,9 +36,10 @@ _SHARED_STAGES = ("split", "reference")
 
 @dataclass
 class _Tries:
-    """How often a point was queued by this call, and the log of its last failure."""
+    """How often a point was queued by this call, as what, and the log of its last failure."""
 
     queued: int = 0
+    stashed: str | None = None
     log: Path | None = None
 
 
@@ -73,8 +76,10 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
     points = make_points(ablations, flatten(baseline))
     workers = share_out(jobs)
     if dry_run:
-        _list(points, survey(points, head(), ablations.other_data), ablations, set(still_diverged(points, REPORTS / file.stem)))
+        found = survey(points, head(), Current.of(points, ablations.other_data))
+        _list(points, found, ablations, set(still_diverged(points, REPORTS / file.stem)))
         return
+    check_repository()
     _FOLDER.mkdir(parents=True, exist_ok=True)
     lock = FileLock(_FOLDER / "lock")
     try:
@@ -95,6 +100,7 @@ def _list(points: list[Point], found: Survey, ablations: Ablations, diverged: se
     for point in points:
         state = "done    " if point.name in found.done else "diverged" if point.name in diverged else "to run  "
         say(f"{state} {point.name}  ({point.arm}, seed {point.seed})")
+    found.say_passed_over()
     left = sum(point.name not in {*found.done, *diverged} for point in points)
     say(f"{len(ablations.arms)} arms × {len(ablations.seeds)} seeds: {left} of {len(points)} experiments to run")
 
@@ -109,7 +115,7 @@ class _Runner:
         self._workers = workers
         self._tries = {point.name: _Tries() for point in points}
         self._forced: set[str] = set()
-        self._head = head()
+        self._head = head()  # the study's commit, whatever is committed while it runs
         self._moving_at = time.monotonic()
         self._done_before = 0
 
@@ -118,7 +124,9 @@ class _Runner:
         check_source(str(self._points[0].parameters["prepare.source"]))
         if not self._other_data:  # else the workspace stands on other parameters: the first experiment makes what all share
             dvc("repro", *_SHARED_STAGES, environment=self._workers.environment, show=True)
+        self._current = Current.of(self._points, self._other_data)
         found = self._survey()
+        found.say_passed_over()
         if self._uniform(found):
             self._tell_diverged()
             remove_saved_checkpoints(found.done.values())
@@ -127,6 +135,7 @@ class _Runner:
         self._adapt_threads(found)
         found = self._refuse_other_machines(found)
         self._take_over_workers()
+        orphans.clear_half_made()
         say(f"{len(self._points) - len(found.done)} of {len(self._points)} experiments to run, {self._workers.jobs} at a time")
         epochs = [int(point.parameters["train.epochs"]) for point in self._points]
         with progress_bar("epochs", sum(epochs)) as bar:
@@ -141,7 +150,7 @@ class _Runner:
         self._finish()
 
     def _survey(self) -> Survey:
-        return survey(self._points, self._head, self._other_data)
+        return survey(self._points, self._head, self._current)
 
     def _uniform(self, found: Survey) -> bool:
         return len({*found.done, *self._diverged}) == len(self._points) and len(set(found.machines.values())) == 1
@@ -183,14 +192,6 @@ class _Runner:
         precision_is_open = asked == "auto"
         return machine.threads == self._machine.threads and (not precision_is_open or machine.precision == self._machine.precision)
 
-    def _rename(self, reference: ExperimentReference, taken: set[str]) -> None:
-        """Free the name of an experiment that was made otherwise; its result stays."""
-        count = 1
-        while (new := f"{reference.name}-before{count}") in taken:
-            count += 1
-        dvc("exp", "rename", reference.name, new)
-        say(f"{reference.name} was made otherwise (code, data, parameters, threads): it is called {new} from now on")
-
     def _look(self) -> _State:
         # In this order: what ends between the two questions is seen as running and as done, and not as neither.
         rows = {row.name: row for row in unfinished(self._head)}
@@ -204,6 +205,8 @@ class _Runner:
         for point in self._points:
             row = state.rows.get(point.name)
             tries = self._tries[point.name]
+            if row is not None and tries.queued:
+                tries.stashed = row.task
             if point.name in state.survey.done or point.name in self._diverged:
                 continue
             if row is not None and row.state == "running" and orphans.is_orphan(row):
@@ -225,7 +228,8 @@ class _Runner:
             if row is None:
                 if tries.queued > _RETRIES:
                     continue  # given up
-                self._queue(point)
+                forget_point(point.name, self._report)
+                queue_point(point, self._head, tries.stashed, point.name in self._forced, self._workers.environment)
                 tries.queued += 1
             state.open.append(point)
         self._check_stall(state)
@@ -242,14 +246,6 @@ class _Runner:
             say("the queue's worker takes nothing up: it is started anew")
             orphans.end_workers()
             self._moving_at = now
-
-    def _queue(self, point: Point) -> None:
-        forget_point(point.name, self._report)
-        here = {reference.name: reference for reference in references() if reference.baseline == self._head}
-        if point.name in here:
-            self._rename(here[point.name], set(here))
-        forced = ["--force"] if point.name in self._forced else []
-        dvc("exp", "run", "--queue", *forced, "-n", point.name, *set_options(point.parameters), environment=self._workers.environment)
 
     def _watch(self, state: _State, bar: ProgressBar) -> None:
         """Show progress until something may have changed: cheap looks at git and at logs, as DVC takes half a second of a core."""

@@ -21,4 +21,5 @@ def stop() -> None:
     while orphans.live_workers() and time.monotonic() < until:
         time.sleep(_LOOK_EVERY_SECONDS)
     orphans.end_workers()
+    orphans.clear_half_made()
     say(f"stopped {len(running)} running experiments; `python -m ablations run` goes on from where they were")

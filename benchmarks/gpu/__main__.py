@@ -29,6 +29,7 @@ from transformers import AutoTokenizer
 
 from benchmarks.gpu import limits, pipeline, repeats, throughput, timeline
 from benchmarks.gpu.setting import FULL, SMALL, Setting, say
+from benchmarks.output import add_output_options, output_file, show_markdown
 from benchmarks.recipe import GPU_ARMS, arms_on, save_random_encoder
 from benchmarks.train_throughput import packaged_encoder
 from sentiment.core.files import write_text
@@ -120,7 +121,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--arms", help="of part a, divided by commas (default: all; on a CPU tutorial,project)")
     parser.add_argument("--rounds", type=int, help="of part a")
     parser.add_argument("--encoder", type=Path, help="folder of a pretrained encoder for part d (default: the packaged one)")
-    parser.add_argument("--json", type=Path, help="default: benchmarks/results/gpu.json, on a CPU gpu_cpu.json")
+    add_output_options(parser, "--json")
     parser.add_argument("--text", type=Path, help="also write the text to a file")
     options = parser.parse_args()
     options.only = options.only.split(",")
@@ -139,7 +140,7 @@ def _options() -> argparse.Namespace:
     options.arms = tuple(arms.split(","))
     if unknown := [name for name in options.arms if name not in arms_on(options.device)]:
         parser.error(f"--arms: no {', '.join(unknown)}; there are {', '.join(arms_on(options.device))}")
-    options.json = options.json or Path("benchmarks/results") / ("gpu.json" if options.device == "cuda" else "gpu_cpu.json")
+    options.json = output_file(options, "gpu" if options.device == "cuda" else "gpu_cpu")
     return options
 
 
@@ -155,7 +156,7 @@ def main() -> None:
         drawn = text(setting, done)
     if options.text:
         options.text.write_text(drawn, encoding="utf-8")
-    print(f"{drawn}\n{options.json}")
+    show_markdown(f"{drawn}\n{options.json}")
 
 
 if __name__ == "__main__":

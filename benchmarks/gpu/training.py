@@ -20,7 +20,9 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 
 from benchmarks.gpu.setting import Setting, last_line, run_module
 from benchmarks.recipe import read_reviews
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.classification import load_classifier
+from sentiment.model.encoders import find_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import start_runtime
 from sentiment.model.tokens import TokenizedTexts, tokenize
 from sentiment.terminal.errors import Interrupted, UserError
@@ -110,7 +112,7 @@ def train(job: Job) -> dict[str, Any]:
         "gradient_accumulation_steps": job.accumulation,
     }
     settings = TrainParameters.model_validate({**values, **changes})
-    runtime = start_runtime(settings.precision)
+    runtime = start_runtime(settings.precision, training=True)
     if job.memory_share < 1.0:
         torch.cuda.set_per_process_memory_fraction(job.memory_share)
     encoder = find_encoder(job.model, None)

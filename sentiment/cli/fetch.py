@@ -1,9 +1,6 @@
 """Bringing data from outside into the repository: parquet files under data/<name>/, tracked by DVC."""
 
 import os
-import re
-import subprocess
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,22 +9,20 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentiment.core.files import replacing, write_json
-from sentiment.core.tables import SPLITS
-from sentiment.data.reading.formats import KINDS, count_rows, kind_of, read_tables
-from sentiment.data.reading.sources import WHOLE, SourceFile, find_files
-from sentiment.model.network import reachable
+from sentiment.cli.local_source import local_files, plain_name, say_how, show_first_rows, unpacked
+from sentiment.cli.under_dvc import new_folder, put_under_dvc
+from sentiment.core.files import read_json, replacing, write_json
+from sentiment.data.reading.delimited import Told
+from sentiment.data.reading.encodings import check_encoding
+from sentiment.data.reading.formats import count_rows, read_tables
+from sentiment.data.reading.sources import SourceFile
+from sentiment.model.hub import hub_answers, is_commit
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import progress_bar, say
-from sentiment.use.commands import run_dvc, run_git
-from sentiment.use.committed import commit, commit_command, what_to_commit
 
 DATA = Path("data")
 ORIGIN = "origin.json"
 _RESERVED = ("prepared", "split")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
-_HUB = "https://huggingface.co"
 
 
 @dataclass(frozen=True)
@@ -47,6 +42,12 @@ class Request:
         local folder, ``part-*.csv=train``; by default all, by their names.
     cache_dir : str or None
         Where the Hub's files are kept; by default the Hub's own cache.
+    encoding : str or None
+        Of a local text file; by default found out.
+    header : bool or None
+        Whether the first row of a local csv, tsv or xlsx file holds the names of the columns.
+    dry_run : bool
+        Show the first rows of a local source as they would be read, and write nothing.
     commit : bool
         Commit the folder's .dvc file to git.
     """
@@ -58,6 +59,9 @@ class Request:
     splits: list[str] | None = None
     cache_dir: str | None = None
     commit: bool = False
+    encoding: str | None = None
+    header: bool | None = None
+    dry_run: bool = False
 
 
 def fetch(request: Request) -> Path:
@@ -81,8 +85,13 @@ def fetch(request: Request) -> Path:
         usable. Nothing is left half written.
     """
     local = Path(request.source).expanduser()
-    folder = DATA / _check_name(request.name or _default_name(request.source, local))
-    _check_repository(folder)
+    if request.dry_run:
+        if not local.exists():
+            raise UserError(f"{request.source}: --dry-run shows a local file or folder, and there is none")
+        _fetch_local(request, local, local)
+        return local
+    folder = new_folder(DATA, request.name or _default_name(request.source, local), _RESERVED)
+    before = _commit_of(folder)
     with replacing(folder) as partial:
         partial.mkdir()
         if local.exists():
@@ -93,67 +102,46 @@ def fetch(request: Request) -> Path:
             origin = _fetch_hub(request, partial)
         rows = {path.stem: pq.read_metadata(path).num_rows for path in sorted(partial.glob("*.parquet"))}
         write_json(partial / ORIGIN, {**origin, "rows": rows})
-    _track(folder, request.commit)
+    if before and origin.get("commit") not in (None, before):
+        say(f"fetch: the Hub has moved on: {folder} was of commit {before}, and is of {origin['commit']} now")
+    put_under_dvc(folder, "prepare.source", request.commit)
     return folder
 
 
+def _commit_of(folder: Path) -> str | None:
+    try:
+        commit = read_json(folder / ORIGIN).get("commit")
+    except (OSError, ValueError):
+        return None
+    return str(commit) if commit else None
+
+
 def _default_name(source: str, local: Path) -> str:
-    return local.resolve().name.split(".")[0] if local.exists() else source.rstrip("/").split("/")[-1]
-
-
-def _check_name(name: str) -> str:
-    if not _NAME.fullmatch(name) or name in _RESERVED:
-        raise UserError(f"--name {name}: letters, digits, dots, dashes and underscores only, and none of {', '.join(_RESERVED)}")
-    return name
-
-
-def _check_repository(folder: Path) -> None:
-    if not Path("dvc.yaml").is_file():
-        raise UserError("run this in the project's root, where dvc.yaml lies")
-    if (folder.is_file() or folder.is_dir()) and not folder.with_name(folder.name + ".dvc").is_file():
-        raise UserError(f"{folder} is there already and was not fetched: choose another --name")
+    return plain_name(local.resolve()) if local.exists() else source.rstrip("/").split("/")[-1]
 
 
 def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]:
     for option in ("revision", "config", "cache_dir"):
         if getattr(request, option) is not None:
             raise UserError(f"--{option.replace('_', '-')} is for a dataset of the Hub; {source} is a local one")
-    files, ignored = find_files(source, str(source)) if request.splits is None else (_named_files(source, request.splits), [])
-    for path in ignored:
-        say(f"fetch: {path.relative_to(source)} starts with none of train, validation, test (only the first word of a name counts): left out")
-    for split in dict.fromkeys(file.split for file in files):
-        _write_split([file for file in files if file.split == split], target / f"{WHOLE if split == WHOLE else split}.parquet")
-    return {"source": source.name}
+    told = Told(request.encoding and check_encoding(request.encoding), request.header)
+    with unpacked(source) as there:
+        files = local_files(there, request.splits)
+        read_as = {} if request.dry_run else say_how(files, there, told)
+        if request.dry_run:
+            show_first_rows(files, there, told)
+            return {}
+        for split in dict.fromkeys(file.split for file in files):
+            mine = [file for file in files if file.split == split]
+            with progress_bar(f"fetch: {split}", sum(count_rows(file.path) for file in mine)) as bar:
+                write_batches(_with_progress(mine, told, bar.update), target / f"{split}.parquet")
+    return {"source": source.name, **({"read_as": read_as} if read_as else {})}
 
 
-def _named_files(source: Path, splits: list[str]) -> list[SourceFile]:
-    files: list[SourceFile] = []
-    for item in splits:
-        pattern, _, ours = item.partition("=")
-        ours = ours or pattern
-        if ours not in SPLITS or not source.is_dir():
-            raise UserError(
-                f"--split {item}: for a local folder write FILES=train, FILES=validation or FILES=test, FILES a name or a pattern like 'part-*.csv'"
-            )
-        found = sorted(path for path in source.glob(pattern) if kind_of(path) or path.is_dir())
-        if not found:
-            raise UserError(f"--split {item}: {source} has no file {pattern} of a known kind ({', '.join(KINDS)})")
-        files.extend(SourceFile(path, ours) for path in found)
-    if doubled := [path for path, count in Counter(file.path for file in files).items() if count > 1]:
-        raise UserError(f"--split: {doubled[0]} would stand in two splits")
-    return files
-
-
-def _write_split(files: list[SourceFile], target: Path) -> None:
-    total = sum(count_rows(file.path) for file in files)
-    with progress_bar(f"fetch: {target.stem}", total) as bar:
-        write_batches(_with_progress(files, bar.update), target)
-
-
-def _with_progress(files: list[SourceFile], update: Any) -> Iterator[tuple[Path, pa.Table]]:
+def _with_progress(files: list[SourceFile], told: Told, update: Any) -> Iterator[tuple[Path, pa.Table]]:
     done = 0
     for file in files:
-        for table in read_tables(file.path):
+        for table in read_tables(file.path, told):
             done += table.num_rows
             yield file.path, table
             update(done)
@@ -227,7 +215,7 @@ def _conform(table: pa.Table, schema: pa.Schema, path: Path) -> pa.Table:
 
 
 def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
-    if not reachable(os.environ.get("HF_ENDPOINT", _HUB)):
+    if not hub_answers():
         os.environ["HF_HUB_OFFLINE"] = "1"  # must stand before datasets is imported: it then asks its cache alone
         say("fetch: the Hub does not answer; looking in its cache")
     import datasets
@@ -243,7 +231,7 @@ def _fetch_hub(request: Request, target: Path) -> dict[str, Any]:
         advice = "check the network, or give a local file or folder" if offline else "check the id, the configuration and the revision"
         problem = "the Hub does not answer and it is not whole in the cache" if offline else f"cannot be fetched from the Hub ({first})"
         raise UserError(f"{request.source}{at}: {problem}: {advice}") from None
-    if request.revision and _COMMIT.fullmatch(request.revision) and builder.hash != request.revision:
+    if request.revision and is_commit(request.revision) and builder.hash != request.revision:
         raise UserError(f"{request.source}{at}: the cache holds commit {builder.hash} only, and the Hub does not answer")
     for theirs, ours in _chosen_splits(request, parts).items():
         part = parts[theirs]
@@ -274,18 +262,3 @@ def _chosen_splits(request: Request, parts: Mapping[str, Any]) -> dict[str, str]
     if len(set(chosen.values())) < len(chosen):
         raise UserError(f"--split: two splits would become one: {', '.join(request.splits or [])}")
     return chosen
-
-
-def _track(folder: Path, and_commit: bool) -> None:
-    run_dvc("add", "--quiet", str(folder))
-    if subprocess.run(["git", "rev-parse", "--is-inside-work-tree"], capture_output=True, check=False).returncode == 0:
-        run_git("add", f"{folder}.dvc", str(folder.parent / ".gitignore"))
-    say(f"fetch: {folder} is under DVC; use it with -S prepare.source={folder}")
-    if not (files := what_to_commit(folder)):
-        return
-    if and_commit:
-        commit(files, str(folder))
-        say(f"fetch: {files[0]} is committed")
-    else:
-        command = commit_command(files, str(folder))
-        say(f"fetch: {files[0]} is staged; commit it before `dvc exp run`, which un-stages it (--commit does so): {command}")

@@ -9,13 +9,14 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from sentiment.cli.attribution import Origin, differing, flatten_sections, is_recorded, origin_at, origin_here
+from sentiment.cli.result_origin import Origin, differing, flatten_sections, is_recorded, origin_at, origin_here
 from sentiment.core import paths
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
 from sentiment.tracking.run_names import experiment_name
 from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.commands import run_dvc, run_git
 from sentiment.use.experiment_refs import references
+from sentiment.use.recorded.experiment_agreement import disagreement
 
 _FINISHED = "Success"
 _WORKSPACE = "workspace"
@@ -86,14 +87,16 @@ def read_experiments(everything: bool = False) -> list[TableRow]:
     UserError
         Where DVC cannot tell.
     """
-    return parse_experiments(json.loads(run_dvc("exp", "show", "--json", *(["--all-commits"] if everything else []))), _origin_of)
+    return parse_experiments(json.loads(run_dvc("exp", "show", "--json", *(["--all-commits"] if everything else []))), _origin_of, disagreement)
 
 
 def _origin_of(revision: str) -> Origin:
     return origin_here() if revision == _WORKSPACE else origin_at(revision)
 
 
-def parse_experiments(shown: list[dict[str, Any]], origin_of: Callable[[str], Origin]) -> list[TableRow]:
+def parse_experiments(
+    shown: list[dict[str, Any]], origin_of: Callable[[str], Origin], disagreement_of: Callable[[str], str | None] | None = None
+) -> list[TableRow]:
     """Turn the output of ``dvc exp show --json`` into rows, in DVC's order.
 
     Parameters
@@ -102,6 +105,8 @@ def parse_experiments(shown: list[dict[str, Any]], origin_of: Callable[[str], Or
         What DVC printed.
     origin_of : callable
         Returns what made the results of a revision, or of ``workspace``.
+    disagreement_of : callable, optional
+        Returns why an experiment was never run as its commit has it, in words.
     """
     rows: list[TableRow] = []
     baseline = next((entry["data"] for entry in shown if entry["rev"] != _WORKSPACE and entry["data"]), None)
@@ -118,7 +123,9 @@ def parse_experiments(shown: list[dict[str, Any]], origin_of: Callable[[str], Or
                 if revision["data"] is None or state != _FINISHED:
                     rows.append(_row(name, revision["data"] or {}, base, "Failed" if revision["data"] is None else state, None))
                 else:
-                    rows.append(_refuse_unrun(_row(name, revision["data"], base, _FINISHED, origin_of(revision["rev"]))))
+                    row = _refuse_unrun(_row(name, revision["data"], base, _FINISHED, origin_of(revision["rev"])))
+                    reason = "" if row.note or disagreement_of is None else disagreement_of(revision["rev"])
+                    rows.append(TableRow(row.name, row.changed, "Never run", {}, reason) if reason else row)
     if len(rows) > 1 and rows[0].name == _WORKSPACE and not rows[0].note and (rows[0].changed, rows[0].metrics) == (rows[1].changed, rows[1].metrics):
         rows.pop(0)  # nothing has changed since the last commit
     return rows

@@ -1,7 +1,10 @@
-"""What a stage wrote, known again: the checksum of each file of its folder, so that a damaged or edited one is never taken for its result."""
+"""What a stage wrote, known again: the checksum of each file of its folder, and what the stage ran with.
+
+So a damaged or edited file is never taken for the stage's result, and a result never for that of other parameters.
+"""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +15,22 @@ FILE = "checksums.json"
 _FOR_PEOPLE = (".md",)  # may be edited
 
 
-def write_checksums(folder: Path) -> None:
-    """Write the SHA-256 of each file below a folder beside them; texts for people are left out."""
+def write_checksums(folder: Path, parameters: Mapping[str, Any] | None = None, code: Mapping[str, str] | None = None) -> None:
+    """Write the SHA-256 of each file below a folder beside them, and what the stage ran with.
+
+    Parameters
+    ----------
+    folder : Path
+        What the stage wrote. Texts for people, which may be edited, are left out.
+    parameters : mapping of str to value, optional
+        The stage's own, by dotted name.
+    code : mapping of str to str, optional
+        Hashes of its code, by dependency.
+    """
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.suffix not in _FOR_PEOPLE and path.name != FILE)
-    write_json(folder / FILE, {path.relative_to(folder).as_posix(): _digest(path) for path in files})
+    ran_with = {"parameters": parameters, "code": code}
+    known = {path.relative_to(folder).as_posix(): _digest(path) for path in files}
+    write_json(folder / FILE, {"files": known, **{name: values for name, values in ran_with.items() if values is not None}})
 
 
 def check_files(folder: Path, stage: str, names: Sequence[str] | None = None) -> None:
@@ -49,8 +64,8 @@ def check_files(folder: Path, stage: str, names: Sequence[str] | None = None) ->
 def _read(folder: Path, stage: str) -> dict[str, Any]:
     path = folder / FILE
     try:
-        known = read_json(path) if path.exists() else {}
-    except (OSError, ValueError):
+        known = read_json(path)["files"] if path.exists() else {}
+    except (OSError, ValueError, KeyError, TypeError):
         known = None
     if not isinstance(known, dict):
         raise UserError(f"{path} is damaged: {_remedy(folder, stage)}")

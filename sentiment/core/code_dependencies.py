@@ -39,6 +39,18 @@ def declared_code(stage: str, root: Path = Path()) -> list[str]:
     return [dependency for dependency in stages[stage]["deps"] if is_code(dependency)]
 
 
+def is_single_module(dependency: str) -> bool:
+    """Return whether an entry of a dvc.lock names one module of sentiment/, as all did before the code was laid out in folders."""
+    path = PurePosixPath(dependency)
+    return path.parts[:1] == ("sentiment",) and path.suffix == ".py"
+
+
+def declared_parameters(stage: str, root: Path = Path()) -> list[str]:
+    """Return the sections and parameters that dvc.yaml declares for a stage."""
+    stages: Mapping[str, Any] = yaml.safe_load((root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    return [name for name in stages[stage].get("params") or [] if isinstance(name, str)]
+
+
 def code_files(stage: str, root: Path = Path()) -> list[Path]:
     """Return every file that a stage's code dependencies come to, relative to `root`, in the order of their paths."""
     ignored = _ignored(root)
@@ -66,15 +78,17 @@ def code_hashes(stage: str, root: Path = Path()) -> dict[str, str]:
     for dependency in declared_code(stage, root):
         path = root / dependency
         if path.is_dir():
-            listed = [
-                {"md5": file_hash(root / file), "relpath": file.relative_to(dependency).as_posix()}
-                for file in _files(root, PurePosixPath(dependency), ignored)
-            ]
-            content = json.dumps(sorted(listed, key=lambda entry: entry["relpath"]), sort_keys=True)
-            hashes[dependency] = _md5(content.encode()) + ".dir"
+            files = _files(root, PurePosixPath(dependency), ignored)
+            hashes[dependency] = listing_hash({file.relative_to(dependency).as_posix(): file_hash(root / file) for file in files})
         elif path.exists():
             hashes[dependency] = file_hash(path)
     return hashes
+
+
+def listing_hash(files: Mapping[str, str]) -> str:
+    """Return DVC's name for a folder: the MD5 of its list of files, given by the MD5 of each relative path."""
+    listed = [{"md5": digest, "relpath": path} for path, digest in sorted(files.items())]
+    return _md5(json.dumps(listed, sort_keys=True).encode()) + ".dir"
 
 
 def file_hash(path: Path) -> str:

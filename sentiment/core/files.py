@@ -98,8 +98,9 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _rounded(value: float) -> float:
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}")
+def rounded(value: Any) -> Any:
+    """Return a number as `write_json` writes it; anything else, and a number that is not finite, as it is."""
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) and math.isfinite(value) else value
 
 
 def _plain(content: Any) -> Any:
@@ -108,7 +109,7 @@ def _plain(content: Any) -> Any:
     if isinstance(content, list | tuple):
         return [_plain(value) for value in content]
     if isinstance(content, float):
-        return _rounded(content) if math.isfinite(content) else None
+        return rounded(content) if math.isfinite(content) else None
     if hasattr(content, "item"):  # a NumPy scalar
         return _plain(content.item())
     return content

@@ -7,6 +7,7 @@ PARAMS = Path("params.yaml")
 
 PREPARED = Path("data/prepared")
 SPLIT = Path("data/split")
+ENCODERS = Path("encoders")
 CLASSIFIER = Path("models/classifier")
 REPORTS = Path("reports")
 TRAIN_REPORT = REPORTS / "train"
@@ -14,6 +15,7 @@ TRAIN_REPORT = REPORTS / "train"
 STEP_CURVE = "steps.tsv"
 VALIDATION_CURVE = "validation.tsv"
 RUN_SUMMARY = "run.json"
+ENCODER_RECORD = "encoder.json"
 
 MAIN_ROOT_VARIABLE = "SENTIMENT_MAIN_ROOT"
 _EXPERIMENT_WORKSPACES = (".dvc", "tmp", "exps")

@@ -10,7 +10,7 @@ from sentiment.core.section import ClassNames, LabelMap, RepositoryPath, Section
 class PrepareParameters(Section):
     """What the prepare stage reads."""
 
-    source: RepositoryPath = Field(description="file or folder inside the repository (jsonl, csv, tsv, parquet)")
+    source: RepositoryPath = Field(description="file or folder inside the repository (jsonl, json, csv, tsv, xlsx, parquet)")
     text_column: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1)] = Field(
         description="column that holds the text, or several that are joined, line by line: `[title, text]`"
     )

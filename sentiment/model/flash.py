@@ -1,10 +1,10 @@
-"""BERT's attention for a training on an NVIDIA GPU: the flash kernel with dropout, on batches that are padded on the right.
+"""BERT's attention for a training on an NVIDIA GPU: the flash kernel with dropout, on padded batches.
 
 torch's `scaled_dot_product_attention` takes its fastest kernel only where no mask is given, and transformers
 finds out whether one is needed by asking the GPU, which makes the host wait. The kernel itself (Dao 2023,
-"FlashAttention-2") reads texts laid end to end and the places where they begin. A batch padded on the right
-is such a row too: each text is followed by its padding, which counts as a text for itself. So no text sees
-padding, no mask is built, nothing is copied, and no shape depends on what the texts hold.
+"FlashAttention-2") reads texts laid end to end and the places where they begin. A padded batch is such a row
+too: the padding of a text, after or before it, counts as a text for itself. So no text sees padding, no mask
+is built, nothing is copied, and no shape depends on what the texts hold.
 """
 
 from typing import Any
@@ -39,16 +39,18 @@ def boundaries(tokens: torch.Tensor) -> torch.Tensor:
     Parameters
     ----------
     tokens : Tensor of bool, shape (texts, length)
-        True for a token; padding is on the right.
+        True for a token; all padding of a text is on one side of it.
 
     Returns
     -------
     Tensor of int32, shape (2 × texts + 1,)
-        Even places: where a text begins. Odd places: where its padding does. The last one: where the batch ends.
+        Even places: where a row begins, at last where the batch ends. Odd places: where the row goes over from the
+        text to its padding, or from the padding to its text.
     """
     texts, length = tokens.shape
     starts = torch.arange(texts, device=tokens.device, dtype=torch.int32) * length
-    inner = torch.stack([starts, starts + tokens.sum(dim=1, dtype=torch.int32)], dim=1).flatten()
+    counts = tokens.sum(dim=1, dtype=torch.int32)
+    inner = torch.stack([starts, starts + torch.where(tokens[:, 0], counts, length - counts)], dim=1).flatten()
     return F.pad(inner, (0, 1), value=texts * length)
 
 
@@ -57,9 +59,9 @@ def _mask(attention_mask: torch.Tensor | None = None, **_: Any) -> torch.Tensor 
 
 
 def _visible(places: torch.Tensor, length: int) -> torch.Tensor:
-    # From `boundaries` back to (texts, 1, 1, length), True for a token.
-    lengths = places[1::2] - places[:-1:2]
-    return (torch.arange(length, device=places.device) < lengths[:, None])[:, None, None, :]
+    # From `boundaries` to (texts, 1, length, length), True where both are of the text, or both of its padding.
+    first = torch.arange(length, device=places.device) < (places[1::2] - places[:-1:2])[:, None]
+    return (first[:, :, None] == first[:, None, :])[:, None]
 
 
 def _attend(

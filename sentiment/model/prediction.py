@@ -142,7 +142,7 @@ def compute_logits(
         # Each of several processes takes its share of the batches: the batches themselves are the same for any number.
         for start in range(processes.rank() * batch_size, len(order), processes.count() * batch_size):
             rows = order[start : start + batch_size]
-            batch = pad([texts.token_ids[row] for row in rows], model.config.pad_token_id or 0)
+            batch = pad([texts.token_ids[row] for row in rows], model.config.pad_token_id or 0, texts.layout)
             output = model(**{name: tensor.to(model.device) for name, tensor in batch.items()}).logits
             logits[rows] = output.double().cpu().numpy()
             if progress:

@@ -56,13 +56,15 @@ class Runtime:
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
 
-def start_runtime(precision: str) -> Runtime:
+def start_runtime(precision: str, training: bool = False) -> Runtime:
     """Set the process up for computing and say what it got.
 
     Parameters
     ----------
     precision : str
         auto, fp32 or bf16.
+    training : bool
+        What is strict then stops at operations that have no deterministic form; elsewhere torch warns of them.
 
     Returns
     -------
@@ -80,7 +82,7 @@ def start_runtime(precision: str) -> Runtime:
     device = _device()
     determinism = _one_of(DETERMINISM_VARIABLE, _DETERMINISM, "strict")
     step = _one_of(STEP_VARIABLE, _STEPS, "graph")
-    be_deterministic(device, determinism)
+    be_deterministic(device, determinism if training else "loose")
     if device == "cuda":
         torch.set_float32_matmul_precision("high")  # TF32 where a product is not in bf16
     processes.join(device)

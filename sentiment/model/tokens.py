@@ -22,6 +22,30 @@ _HEAD_SHARE = 0.25  # Sun et al. 2019, "How to Fine-Tune BERT for Text Classific
 
 
 @dataclass(frozen=True)
+class Layout:
+    """Where padding goes, and the token types of a family that has more than one in a single text.
+
+    Attributes
+    ----------
+    left : bool
+        Padding comes before the text (XLNet), not after it.
+    first_types, last_types : tuple of int
+        Token types of the special tokens before and after a text; those of the text are 0. Empty where all are 0:
+        the model is then given none.
+    pad_type : int
+        Token type of the padding.
+    """
+
+    left: bool = False
+    first_types: tuple[int, ...] = ()
+    last_types: tuple[int, ...] = ()
+    pad_type: int = 0
+
+
+_PLAIN = Layout()
+
+
+@dataclass(frozen=True)
 class TokenizedTexts:
     """Texts as the model reads them.
 
@@ -31,10 +55,13 @@ class TokenizedTexts:
         One array a text, special tokens included, at most `max_length` long.
     full_lengths : ndarray of int, shape (n,)
         Tokens before cutting, special tokens included.
+    layout : Layout
+        For `pad`.
     """
 
     token_ids: list[npt.NDArray[np.int32]]
     full_lengths: npt.NDArray[np.int64]
+    layout: Layout = _PLAIN
 
     @property
     def lengths(self) -> npt.NDArray[np.int64]:
@@ -66,14 +93,14 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
     """
     prefix, suffix = _special_tokens(tokenizer)
     room = max_length - len(prefix) - len(suffix)
-    head = {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
+    head = head_tokens(room, truncation)
     bodies = kept_bodies(cache, tokenizer, texts, lambda: _encode(tokenizer, texts)) if cache else _encode(tokenizer, texts)
     token_ids: list[npt.NDArray[np.int32]] = []
     for body in bodies:
         kept = body if len(body) <= room else np.concatenate([body[:head], body[len(body) - (room - head) :]])
         token_ids.append(np.concatenate([prefix, kept, suffix]))
     full_lengths = np.fromiter((len(body) for body in bodies), dtype=np.int64, count=len(texts)) + len(prefix) + len(suffix)
-    return TokenizedTexts(token_ids, full_lengths)
+    return TokenizedTexts(token_ids, full_lengths, _layout(tokenizer, len(prefix), len(suffix)))
 
 
 def length_step(device: str, max_length: int) -> int:
@@ -89,15 +116,29 @@ def length_step(device: str, max_length: int) -> int:
     return _CUDA_LENGTH_STEP if device == "cuda" and max_length % _CUDA_LENGTH_STEP == 0 else LENGTH_STEP
 
 
-def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, step: int = LENGTH_STEP) -> dict[str, torch.Tensor]:
-    """Make one batch: `input_ids` and `attention_mask`, int64, shape (texts, longest text up to a multiple of `step`)."""
+def head_tokens(room: int, truncation: str) -> int:
+    """Return how many of the `room` tokens that a long text keeps are from its beginning; the others are from its end."""
+    return {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
+
+
+def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: Layout = _PLAIN, step: int = LENGTH_STEP) -> dict[str, torch.Tensor]:
+    """Make one batch, of int64 and the shape (texts, longest text up to a multiple of `step`).
+
+    It has `input_ids` and `attention_mask`, and `token_type_ids` where the layout has some.
+    """
     longest = -(-max(len(ids) for ids in token_ids) // step) * step
-    input_ids = torch.full((len(token_ids), longest), pad_token_id, dtype=torch.int64)
-    attention_mask = torch.zeros((len(token_ids), longest), dtype=torch.int64)
+    shape = (len(token_ids), longest)
+    batch = {"input_ids": torch.full(shape, pad_token_id, dtype=torch.int64), "attention_mask": torch.zeros(shape, dtype=torch.int64)}
+    first, last = layout.first_types, layout.last_types
+    if first or last:
+        batch["token_type_ids"] = torch.full(shape, layout.pad_type, dtype=torch.int64)
     for row, ids in enumerate(token_ids):
-        input_ids[row, : len(ids)] = torch.from_numpy(ids)
-        attention_mask[row, : len(ids)] = 1
-    return {"input_ids": input_ids, "attention_mask": attention_mask}
+        place = slice(longest - len(ids), longest) if layout.left else slice(0, len(ids))
+        batch["input_ids"][row, place] = torch.from_numpy(ids)
+        batch["attention_mask"][row, place] = 1
+        if first or last:
+            batch["token_type_ids"][row, place] = torch.tensor([*first, *[0] * (len(ids) - len(first) - len(last)), *last])
+    return batch
 
 
 def _encode(tokenizer: Any, texts: Sequence[str]) -> list[npt.NDArray[np.int32]]:
@@ -155,3 +196,11 @@ def _special_tokens(tokenizer: Any) -> tuple[npt.NDArray[np.int32], npt.NDArray[
     start = next((start for start in range(len(whole) - len(body) + 1) if whole[start : start + len(body)] == body), None)
     around = ([], []) if start is None else (whole[:start], whole[start + len(body) :])
     return np.asarray(around[0], dtype=np.int32), np.asarray(around[1], dtype=np.int32)
+
+
+def _layout(tokenizer: Any, before: int, after: int) -> Layout:
+    types = tokenizer("a").get("token_type_ids", [])
+    left = tokenizer.padding_side == "left"
+    if not any(types):
+        return Layout(left)
+    return Layout(left, tuple(types[:before]), tuple(types[len(types) - after :]), tokenizer.pad_token_type_id)

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import yaml
 from pydantic import BaseModel, Field, ValidationError
 
 from sentiment.core.section import Section
@@ -13,6 +14,17 @@ from sentiment.data.parameters import PrepareParameters, SplitParameters
 from sentiment.evaluation.parameters import EvalParameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.parameters import TrainParameters
+
+_DEFAULTS = Path(__file__).with_name("defaults.yaml")
+# What transformers calls them.
+_OTHER_NAMES = {
+    "learning_rate": "lr",
+    "num_train_epochs": "epochs",
+    "per_device_train_batch_size": "batch_size",
+    "lr_scheduler_type": "lr_scheduler",
+    "warmup_ratio": "warmup",
+    "label_smoothing_factor": "label_smoothing",
+}
 
 
 class Parameters(Section):
@@ -90,6 +102,18 @@ def parse_other_parameters(text: str, name: str, current: Parameters) -> dict[st
     return {key: value for key, value in flatten(check_parameters(merged, name)).items() if key in both}
 
 
+def parse_older_parameters(text: str, name: str) -> Parameters:
+    """Parse and check the params.yaml of an experiment, which may be from before some parameters were there: those have their defaults."""
+    content = parse_yaml(text, name)
+    defaults = parse_yaml(_DEFAULTS.read_text(encoding="utf-8"), _DEFAULTS.name)
+    if isinstance(content, dict):
+        sections = {
+            key: {**values, **content[key]} for key, values in defaults.items() if isinstance(values, dict) and isinstance(content.get(key), dict)
+        }
+        content = {**defaults, **content, **sections}
+    return check_parameters(content, name)
+
+
 def check_parameters(content: object, name: str) -> Parameters:
     """Check what was parsed from a params.yaml; `name` is what errors call it."""
     if not isinstance(content, dict):
@@ -115,13 +139,13 @@ def _describe(error: ValidationError) -> str:
         if item["type"] == "extra_forbidden":
             problems[key] = f"{key} is not a parameter{_nearest(names)}"
         elif item["type"] == "missing":
-            problems[key] = f"{key} is missing"
+            problems[key] = f"{key} is missing{_how_to_add(key)}"
         else:
             message = item["msg"].removeprefix("Value error, ")
             message = message.replace("Input should", "must")
             problems[key] = f"{key} = {item['input']!r}: {message}" if not isinstance(item["input"], dict) else f"{key}: {message}"
     # A mistyped key is reported twice, as unknown and as missing: the first is the one to put right.
-    first, *more = sorted(problems.values(), key=lambda problem: problem.endswith(" is missing"))
+    first, *more = sorted(problems.values(), key=lambda problem: " is missing" in problem)
     return first + (f" (and {len(more)} more)" if more else "")
 
 
@@ -139,8 +163,30 @@ def _nearest(names: list[str]) -> str:
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
             return ""
         model = annotation
-    matches = difflib.get_close_matches(names[-1], model.model_fields, n=1)
-    return f": did you mean {'.'.join([*names[:-1], matches[0]])}?" if matches else f": known are {', '.join(model.model_fields)}"
+    matches = [_OTHER_NAMES[names[-1]]] if names[-1] in _OTHER_NAMES else difflib.get_close_matches(names[-1], model.model_fields, n=1)
+    if not matches or matches[0] not in model.model_fields:
+        return f": known are {', '.join(model.model_fields)}"
+    key = ".".join([*names[:-1], matches[0]])
+    default = _default(key)
+    return f": did you mean {key}?" + (f" Its default is {default}" if default is not None else "")
+
+
+def _how_to_add(key: str) -> str:
+    *section, name = key.split(".")
+    default = _default(key)
+    if default is None:
+        return ""
+    return f": it may be new; add `{name}: {default}`, the default, {f'below `{section[0]}:`' if section else 'at the top level'}"
+
+
+def _default(key: str) -> str | None:
+    """Return the project's own value of a parameter as YAML has it, None for a whole section."""
+    value = parse_yaml(_DEFAULTS.read_text(encoding="utf-8"), _DEFAULTS.name)
+    for part in key.split("."):
+        if not isinstance(value, dict) or part not in value:
+            return None
+        value = value[part]
+    return None if isinstance(value, dict) else yaml.safe_dump(value, default_flow_style=True).removesuffix("\n").removesuffix("\n...")
 
 
 def flatten(parameters: Parameters) -> dict[str, Any]:

@@ -5,6 +5,7 @@ import select
 import signal
 import sys
 import threading
+from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
@@ -51,13 +52,30 @@ def end_silently_when_asked_again() -> None:
 
 def watch_parent() -> None:
     """Under DVC, ask this process to end as soon as the one that runs the stage is gone: nobody would collect its outputs."""
-    if STAGE_VARIABLE not in os.environ:
-        return
+    if STAGE_VARIABLE in os.environ:
+        threading.Thread(target=_ask_to_stop_after, args=(stage_runner(),), daemon=True).start()
+
+
+def stage_runner() -> psutil.Process | None:
+    """Return the process that runs this stage: the nearest ``dvc`` above it, else the nearest Python, which may call DVC as a library.
+
+    Returns
+    -------
+    psutil.Process or None
+        None where there is neither: it was gone before this process could look.
+    """
+    ancestors = [(process, *_name_and_words(process)) for process in psutil.Process().parents()]
+    running = [process for process, name, words in ancestors if name not in _SHELLS and any(Path(word).name == "dvc" for word in words)]
+    pythons = [process for process, name, _ in ancestors if name.startswith(("python", "pypy", "Python"))]
+    return next(iter(running or pythons), None)
+
+
+def _name_and_words(process: psutil.Process) -> tuple[str, list[str]]:
     try:
-        parent = next(process for process in psutil.Process().parents() if process.name() not in _SHELLS)
-    except (StopIteration, psutil.Error):
-        return
-    threading.Thread(target=_ask_to_stop_after, args=(parent,), daemon=True).start()
+        name = str(process.name())
+        return name, list(process.cmdline()[:4])
+    except psutil.Error:  # gone, or another user's, as the first process of all is
+        return "", []
 
 
 def drop_lost_outputs() -> None:
@@ -75,9 +93,9 @@ def drop_lost_outputs() -> None:
             os.close(nowhere)
 
 
-def _ask_to_stop_after(parent: psutil.Process) -> None:
+def _ask_to_stop_after(parent: psutil.Process | None) -> None:
     pause = threading.Event()
-    while _lives(parent):
+    while parent is not None and _lives(parent):
         pause.wait(_LOOK_EVERY_SECONDS)
     drop_lost_outputs()
     print("the process that ran this stage is gone: it stops as well", file=sys.stderr, flush=True)

@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+import unicodedata
 from collections.abc import Mapping
 from pathlib import PurePosixPath
 from typing import Any
@@ -21,7 +22,11 @@ _SHORT = {
     "train.weight_decay": "wd",
     "train.max_length": "len",
     "seed": "seed",
+    "prepare.text_column": "text",
+    "prepare.label_column": "label",
 }
+_COLUMNS = ("prepare.text_column", "prepare.label_column")  # other ones of the same source are other data
+_DATA_SUFFIXES = (".gz", ".bz2", ".xz", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".parquet")
 
 
 def experiment_name(parameters: Mapping[str, Any], baseline: Mapping[str, Any]) -> str:
@@ -37,13 +42,14 @@ def experiment_name(parameters: Mapping[str, Any], baseline: Mapping[str, Any]) 
     str
         ``baseline``, then a suffix for each parameter that differs: those of train first, then of
         split and eval, the seed last (``baseline_lr5e-5_bs32_seed43``). Other data becomes a prefix
-        (``imdb_baseline_bs32``), which stands for its column names and the like too.
+        (``imdb_baseline_bs32``), which stands for its groups, classes and the like too; other columns of text and label
+        are named behind it. Letters of any script stay.
     """
     changed = {key: value for key, value in parameters.items() if key in baseline and value != baseline[key]}
     prefix = ""
     if "prepare.source" in changed:
         prefix = f"{_source_name(str(changed['prepare.source']))}_"
-        changed = {key: value for key, value in changed.items() if not key.startswith("prepare.")}
+        changed = {key: value for key, value in changed.items() if not key.startswith("prepare.") or key in _COLUMNS}
     order = {"train": 0, "prepare": 1, "split": 2, "eval": 3, "seed": 4}
     keys = sorted(changed, key=lambda key: order[key.split(".")[0]])
     return prefix + "_".join([BASELINE, *(_suffix(key, changed[key]) for key in keys)])
@@ -109,7 +115,10 @@ def _git(*arguments: str) -> str:
 
 
 def _source_name(source: str) -> str:
-    return _plain(PurePosixPath(source).stem)
+    path = PurePosixPath(source)
+    while path.suffix in _DATA_SUFFIXES:
+        path = path.with_suffix("")
+    return _plain(path.name)
 
 
 def _suffix(key: str, value: Any) -> str:
@@ -129,8 +138,10 @@ def _words(value: Any) -> str:
         return "none"
     if isinstance(value, list):
         return "-".join(map(str, value))
+    if isinstance(value, dict):
+        return "-".join(f"{key}-{_words(inner)}" for key, inner in value.items())
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plain(text: str) -> str:
-    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-.") or "data"
+    return re.sub(r"\.{2,}", ".", re.sub(r"[^\w.+-]+", "-", unicodedata.normalize("NFC", text))).strip("-.") or "data"

@@ -11,7 +11,7 @@ from transformers import PrinterCallback, TrainerCallback, TrainingArguments, se
 from sentiment.model import processes
 from sentiment.model.prediction import predict
 from sentiment.model.runtime import STEP_VARIABLE, Runtime
-from sentiment.model.tokens import LENGTH_STEP, length_step, pad
+from sentiment.model.tokens import LENGTH_STEP, Layout, length_step, pad
 from sentiment.terminal.errors import UserError
 from sentiment.training.asynchronous import AsynchronousTrainer
 from sentiment.training.callbacks import EpochCallback, PatienceCallback, SavingCallback, epochs_until_patience_ended, stopping_on_signals
@@ -83,7 +83,7 @@ def fine_tune(
         args=arguments,
         train_dataset=_Dataset(train),
         eval_dataset=_Dataset(validation),
-        data_collator=_Collator(model.config.pad_token_id or 0, length_step(runtime.device, settings.max_length)),
+        data_collator=_Collator(model.config.pad_token_id or 0, train.texts.layout, length_step(runtime.device, settings.max_length)),
         compute_loss_func=training_loss(settings, train.labels, model.config.num_labels, runtime.device),
         callbacks=[EpochCallback(order), PatienceCallback(settings.early_stopping_patience), *callbacks, FiniteCheck()],
     )
@@ -170,11 +170,11 @@ class _Dataset(Dataset[dict[str, Any]]):
 
 
 class _Collator:
-    def __init__(self, pad_token_id: int, step: int) -> None:
-        self._pad_token_id, self._step = pad_token_id, step
+    def __init__(self, pad_token_id: int, layout: Layout, step: int) -> None:
+        self._pad_token_id, self._layout, self._step = pad_token_id, layout, step
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        batch = pad([row["input_ids"] for row in rows], self._pad_token_id, self._step)
+        batch = pad([row["input_ids"] for row in rows], self._pad_token_id, self._layout, self._step)
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
 

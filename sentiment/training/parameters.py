@@ -10,8 +10,11 @@ from sentiment.core.section import Revision, Section
 class TrainParameters(Section):
     """What the train stage reads, beside `seed`."""
 
-    model: str = Field(min_length=1, description="a Hub id, a local folder, or package:NAME")
+    model: str = Field(min_length=1, description="a Hub id, encoders/NAME (`python -m sentiment fetch --model PATH`), or package:NAME")
     model_revision: Revision = Field(description="commit, tag or branch of a Hub model")
+    head: Literal["new", "keep"] = Field(
+        description="new: a classification head is drawn; keep: the one the encoder has, its classes mapped by name to `prepare.class_names`"
+    )
     max_length: int = Field(ge=8, description="tokens a text is cut to, special tokens included")
     truncation: Literal["head", "tail", "head_tail"] = Field(
         description="which part of a long text is kept (head_tail: the first quarter and the end)"

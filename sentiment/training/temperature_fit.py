@@ -8,7 +8,7 @@ from scipy.optimize import brentq
 
 from sentiment.model.prediction import compute_logits, log_softmax
 from sentiment.model.runtime import Runtime
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 from sentiment.training.history import Examples
 
 _BATCH = 64

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from sentiment.core.paths import main_root
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.progress import say
 from sentiment.use.commands import run_git
 
 
@@ -34,6 +35,12 @@ def what_to_commit(source: Path) -> list[str]:
 def commit_command(files: list[str], what: str) -> str:
     """Return the line that commits files, and nothing else that may be staged."""
     return f"git add {' '.join(files)} && git commit -m 'Add {what}' -- {' '.join(files)}"
+
+
+def warn_of_uncommitted(stage: str, source: Path) -> None:
+    """Say which file a queued or temporary experiment would lack, and the command that commits it."""
+    if files := what_to_commit(source):
+        say(f"{stage}: experiments with --temp or --queue would lack {files[0]}; commit it: {commit_command(files, str(source))}")
 
 
 def commit(files: list[str], what: str) -> None:

@@ -2,12 +2,14 @@
 
 import yaml
 
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 from sentiment.training.history import Outcome
 from sentiment.training.parameters import TrainParameters
 
 
-def model_card(source: str, class_names: list[str], train: TrainParameters, seed: int, outcome: Outcome, rows: int, precision: str) -> str:
+def model_card(
+    source: str, class_names: list[str], train: TrainParameters, seed: int, outcome: Outcome, rows: int, precision: str, commit: str | None
+) -> str:
     """Write the card of a trained classifier.
 
     Parameters
@@ -26,6 +28,8 @@ def model_card(source: str, class_names: list[str], train: TrainParameters, seed
         Training rows.
     precision : str
         fp32 or bf16.
+    commit : str or None
+        Of the encoder on the Hub.
 
     Returns
     -------
@@ -46,7 +50,7 @@ def model_card(source: str, class_names: list[str], train: TrainParameters, seed
 
 # {" / ".join(class_names)} classifier
 
-`{train.model}` fine-tuned on {rows:,} texts of `{source}`.
+`{train.model}`{f" at commit `{commit}`" if commit else ""} fine-tuned on {rows:,} texts of `{source}`.
 
 ```python
 from transformers import pipeline

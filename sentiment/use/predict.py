@@ -10,10 +10,11 @@ from functools import partial
 from pathlib import Path
 
 from sentiment.data.reading.cleaning import clean
-from sentiment.data.reading.formats import count_rows, refuse
-from sentiment.model.reader import TextClassifier
+from sentiment.data.reading.formats import count_rows
+from sentiment.data.reading.raw_lines import refuse
 from sentiment.model.runtime import start_runtime
-from sentiment.model.temperature import read_temperature
+from sentiment.model.trained.reader import TextClassifier
+from sentiment.model.trained.temperature import read_temperature
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
 from sentiment.use.answer_files import AnswerFile, AnswerForm, answer_kind

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sentiment.data.reading.formats import KINDS, TEXT_FILE, Bad, SourceRow, kind_of, place, read_lines, read_rows, refuse
+from sentiment.data.reading.formats import KINDS, TEXT_FILE, SourceRow, kind_of, place, read_lines, read_rows
+from sentiment.data.reading.raw_lines import Bad, refuse
 from sentiment.terminal.errors import UserError, shown
 
 STANDARD_INPUT = Path("/dev/stdin")

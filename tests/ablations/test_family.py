@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from ablations.compare.collect import names_single_modules
 from ablations.compare.experiments import Experiment
 from ablations.compare.family import Family, Refusal, make_family
 from ablations.repository import parse_rows
@@ -48,6 +49,20 @@ def test_another_identity_is_refused_in_words(field: str, value: object, words: 
     assert [(one.name, words in one.reason) for one in found.refused] == [("baseline_epoch2", True)]
     assert found.missing == ["baseline_epoch2"]
     assert list(found.arms[3].experiments) == [43, 44]
+
+
+def test_older_code_is_called_that() -> None:
+    made = [dataclasses.replace(one, older_code=number == 3) for number, one in enumerate(synthetic.family({}))]
+    made[3] = dataclasses.replace(made[3], identity=dataclasses.replace(synthetic.IDENTITY, code="c2"))
+    assert [one.reason for one in sort(made).refused] == ["made with older code: not comparable"]
+
+
+def test_a_lock_that_names_single_modules_is_older() -> None:
+    def stages(*paths: str) -> dict[str, object]:
+        return {"train": {"deps": [{"path": path, "md5": "0"} for path in ("data/split/train.parquet", *paths, "stages/train.py")]}}
+
+    assert names_single_modules(stages("sentiment/training.py"))
+    assert not names_single_modules(stages("sentiment/training"))
 
 
 def test_other_test_examples_are_refused() -> None:

@@ -134,9 +134,11 @@ def test_no_experiment_is_told(tmp_path: Path) -> None:
 
 
 def test_one_arm_alone_is_a_report(tmp_path: Path) -> None:
-    made = [one for one in synthetic.family({}) if one.name == "baseline"]
+    made = [dataclasses.replace(one, baseline="1234567890", older_code=True) for one in synthetic.family({}) if one.name == "baseline"]
     write_report_files(analyse(made, [], synthetic.plan(), synthetic.baseline()), tmp_path / "one")
-    assert "Nothing is compared" in (tmp_path / "one" / "report.md").read_text()
+    for name in ("report.md", "report.html"):
+        text = (tmp_path / "one" / name).read_text()
+        assert "Nothing is compared" in text and "on commit 1234567" in text and "(older code)" in text
 
 
 def test_curves_that_are_not_finite_are_drawn(tmp_path: Path) -> None:

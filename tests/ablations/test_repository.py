@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ablations import repository
+from ablations import queue_tasks, repository
+from ablations.queue_tasks import TakenUp
 from sentiment.terminal.errors import UserError
 
 ROW = {"rev": "b" * 40, "name": "waiting", "executor": {"state": "queued", "local": None}, "revs": [{"rev": "b" * 40}]}
@@ -52,4 +53,18 @@ def test_a_dvc_that_never_answers_is_named(stand_in: Path, monkeypatch: pytest.M
     monkeypatch.setattr(repository, "_STATE_WITHIN_SECONDS", 1.0)
     stand_in.write_text("time.sleep(300)\n")
     with pytest.raises(UserError, match=r"DVC does not tell .*: `dvc exp show --json …` did not answer within 1 s"):
+        repository.unfinished("a" * 40)
+
+
+def test_a_task_that_is_being_set_up_is_waited_for_and_then_named(stand_in: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(repository, "_TRIES", 2)
+    monkeypatch.setattr(queue_tasks, "not_begun", lambda: [TakenUp("bs32", "b" * 40, stand_in, 0.0)])
+    monkeypatch.setattr(queue_tasks, "workers_at", lambda task: [4711])
+    stand_in.write_text("if call < 5: raise SystemExit('ERROR: unexpected error - [Errno 2]')\nprint('[]')\n")
+    assert repository.unfinished("a" * 40) == []
+    monkeypatch.setattr(repository, "_SET_UP_WITHIN_SECONDS", 0.0)
+    stand_in.write_text("raise SystemExit('ERROR: unexpected error - [Errno 2]')\n")
+    with pytest.raises(
+        UserError, match=r"\[Errno 2\]; bs32 was taken up by the queue worker with process id 4711 .* end that process, and run this again"
+    ):
         repository.unfinished("a" * 40)

@@ -29,10 +29,14 @@ NAMES = ["baseline", "baseline_bs32"]
 
 
 class Toy:
-    """A repository with the toy pipeline, and what is asked of it."""
+    """A repository with the toy pipeline, and what is asked of it.
 
-    def __init__(self, root: Path) -> None:
+    `above` is the root of the git repository, where that is a folder further up.
+    """
+
+    def __init__(self, root: Path, above: Path | None = None) -> None:
         self.root = root
+        root.mkdir(exist_ok=True)
         keep = {key: value for key, value in os.environ.items() if not key.startswith(("DVC_", "GIT_", "OMP_", "SENTIMENT_"))}
         self.environment = {**keep, "OMP_NUM_THREADS": "1", "TOY_SECONDS": "0.3", "PATH": f"{Path(sys.executable).parent}{os.pathsep}{keep['PATH']}"}
         for folder in ("sentiment", "ablations"):
@@ -54,10 +58,10 @@ class Toy:
         (root / "reports" / ".gitignore").write_text("/train\n/eval\n/reference\n")
         (root / "ablations.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))
         for command in (
-            "git init -q -b main",
+            f"git init -q -b main {above or root}",
             "git config user.name test",
             "git config user.email test@example.org",
-            "dvc init -q",
+            f"dvc init -q{' --subdir' if above else ''}",
             "dvc config core.analytics false",
             "dvc repro -q reference",
             "git add -A",
@@ -275,20 +279,53 @@ def test_a_killed_worker_leaves_nothing_behind(toy: Toy) -> None:
     toy.wait(lambda: not any(path.exists() for path in workspaces), 15)
 
 
+def test_what_a_worker_took_up_and_lost_is_made_as_well(toy: Toy) -> None:
+    celery, experiments = toy.root / ".dvc/tmp/exps/celery", toy.root / ".dvc/tmp/exps"
+    for name, change in (("baseline", "seed=42"), ("baseline_bs32", "train.batch_size=32")):
+        toy.run("dvc", "exp", "run", "--queue", "-n", name, "-S", change)
+    # The first as a worker leaves it that reads the message before it is written; the second as one that is killed in the
+    # midst of setting the workspace up, when the experiment is out of the stash already.
+    for message in (celery / "broker/in").glob("*.celery.msg"):
+        message.rename(celery / "broker/processed" / message.name)
+    revision = toy.run("git", "rev-parse", "refs/exps/celery/stash").stdout.strip()
+    toy.run("git", "reflog", "delete", "--rewrite", "--updateref", "refs/exps/celery/stash@{0}")
+    workspace = experiments / "tmphalf"
+    (workspace / ".git").mkdir(parents=True)
+    (experiments / "run" / revision).mkdir(parents=True)
+    record = {"git_url": f"file://{workspace}", "root_dir": str(workspace), "dvc_dir": ".dvc", "name": "baseline_bs32", "wdir": ".", "status": 1}
+    head = toy.run("git", "rev-parse", "HEAD").stdout.strip()
+    (experiments / "run" / revision / f"{revision}.run").write_text(json.dumps({**record, "baseline_rev": head, "location": "dvc-task"}))
+    assert "No such file or directory" in toy.run("dvc", "exp", "show", "--json", check=False).stderr
+
+    told = toy.ablations("run").stdout
+    assert "baseline: the queue worker that took it up is gone; it is put back into the queue" in told
+    assert "baseline_bs32: the queue worker that set it up is gone; it is marked as failed" in told
+    assert toy.finished() == NAMES
+    assert sorted(toy.trainings()) == NAMES
+    assert not workspace.exists()
+    status = toy.run("dvc", "queue", "status").stdout
+    assert (status.count("Success"), status.count("Failed"), status.count("Running"), status.count("Queued")) == (2, 0, 0, 0)
+
+
+LITTLE_PATIENCE = """
+from ablations.__main__ import main
+from ablations.run import runner
+from sentiment.terminal.errors import run_main
+
+assert runner._STALLED_SECONDS > 5.0
+runner._STALLED_SECONDS = 5.0
+run_main(lambda: main(["run"]))
+"""
+
+
 def test_a_worker_that_takes_nothing_up_is_started_anew(toy: Toy) -> None:
-    runner = toy.root / "ablations" / "runner.py"
-    patient = runner.read_text()
-    assert "_STALLED_SECONDS = 60.0" in patient
-    runner.write_text(patient.replace("_STALLED_SECONDS = 60.0", "_STALLED_SECONDS = 5.0"))
-    toy.run("git", "commit", "-aqm", "less patience")
-    run = toy.start()
-    toy.wait((toy.root / ".dvc/tmp/exps/celery/dvc-exp-worker-1.json").exists)
-    time.sleep(0.7)  # it becomes a process of its own, which takes up the first experiment after about two seconds
+    quiet = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}  # or it would wait for the worker
+    subprocess.run(["dvc", "queue", "start"], cwd=toy.root, env=toy.environment, check=True, **quiet)
+    log = toy.root / ".dvc/tmp/exps/celery/dvc-exp-worker-1.out"
+    toy.wait(lambda: log.exists() and " ready." in log.read_text())
     stuck = toy.worker()
     os.kill(stuck, signal.SIGSTOP)
-    assert toy.trainings() == []
-    told, _ = run.communicate(timeout=240)
-    assert run.returncode == 0, told
+    told = toy.run(sys.executable, "-c", LITTLE_PATIENCE).stdout
     assert "the queue's worker takes nothing up: it is started anew" in told
     assert not psutil.pid_exists(stuck)
     assert toy.finished() == NAMES

@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[2]
 ROWS = 240
 SETTINGS: dict[str, dict[str, Any]] = {
     "prepare": {"source": "data/small.jsonl"},
-    "train": {"model": "tiny", "max_length": 48, "epochs": 2, "lr": 1e-3},
+    "train": {"model": "encoders/tiny", "max_length": 48, "epochs": 2, "lr": 1e-3},
     "eval": {"bootstrap_resamples": 100, "batch_size": 32},
 }
 
@@ -86,7 +86,7 @@ def make_project(root: Path) -> Project:
         shutil.copy(ROOT / name, target)
     lines = (ROOT / "data" / "reviews.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)
     (root / "data" / "small.jsonl").write_text("".join(lines[:ROWS]), encoding="utf-8")
-    tiny_bert(root / "tiny")
+    tiny_bert(root / "encoders" / "tiny")
     parameters = yaml.safe_load((root / "params.yaml").read_text(encoding="utf-8"))
     for section, values in SETTINGS.items():
         parameters[section].update(values)
@@ -103,6 +103,7 @@ def make_project(root: Path) -> Project:
     }
     project = Project(root, environment)
     project.run("git", "init", "-q", "-b", "main")
+    project.dvc("add", "-q", "encoders/tiny")
     project.commit("start")
     return project
 

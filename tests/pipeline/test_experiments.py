@@ -59,22 +59,47 @@ def test_queued_experiments_run_and_can_be_compared_and_applied(project: Project
     assert project.dvc("status").stdout.strip().endswith("up to date.")
 
 
-def test_an_experiment_goes_to_another_clone_through_git(project: Project, tmp_path: Path) -> None:
+PLAN = """
+seeds: [43]
+margin: 0.01
+alpha: 0.05
+resamples: 1000
+arms:
+  baseline: {set: {}}
+  higher: {against: baseline, set: {train.lr: 5e-3}}
+"""
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def test_a_colleague_gets_the_experiments_and_the_same_report(project: Project, tmp_path: Path) -> None:
+    (project.root / "pair.yaml").write_text(PLAN)
+    project.commit("plan")
     project.run("git", "init", "-q", "--bare", "-b", "main", str(tmp_path / "origin.git"))
     project.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
     project.run("git", "push", "-q", "origin", "main")
-    project.dvc("remote", "add", "-d", "--local", "store", str(tmp_path / "store"))
-    project.dvc("exp", "run", "--temp", "-n", "shared", "-S", "train.lr=5e-4")
-    project.dvc("exp", "push", "origin", "shared")
+    project.dvc("exp", "run", "--temp", "-n", "first", "-S", "seed=43")
+    project.dvc("exp", "run", "--temp", "-n", "second", "-S", "seed=43", "-S", "train.lr=5e-3")
+    project.dvc("remote", "add", "-d", "--local", "store", str(tmp_path / "store"))  # after they were made
+    project.run("python", "-m", "sentiment", "share", "first", "second")
+    project.run("python", "-m", "ablations", "report", "--plan", "pair.yaml")
 
     project.run("git", "clone", "-q", str(tmp_path / "origin.git"), str(tmp_path / "clone"))
     clone = Project(tmp_path / "clone", project.environment)
     clone.dvc("remote", "add", "-d", "--local", "store", str(tmp_path / "store"))
-    clone.dvc("exp", "pull", "origin", "shared")
-    clone.dvc("exp", "apply", "shared")
-    assert lr(clone) == 5e-4
-    assert (clone.root / "models/classifier/model.safetensors").is_file()
+    clone.run("python", "-m", "sentiment", "receive", "first", "second")
+    clone.run("python", "-m", "ablations", "report", "--plan", "pair.yaml")
+    assert files(clone.root / "reports/pair") == files(project.root / "reports/pair")
+
+    clone.run("python", "-m", "sentiment", "receive", "second", "--apply")
+    assert lr(clone) == 5e-3
     assert clone.dvc("status").stdout.strip().endswith("up to date.")
+    assert "Running stage" not in clone.dvc("repro").stdout
+    project.dvc("exp", "apply", "second")
+    assert files(clone.root / "reports/eval") == files(project.root / "reports/eval")
+    assert files(clone.root / "models/classifier") == files(project.root / "models/classifier")
 
 
 def test_classes_told_by_the_data_reach_the_model_and_the_reports(project: Project) -> None:

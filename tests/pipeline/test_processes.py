@@ -14,8 +14,8 @@ from tests.pipeline.test_training import digests, edit
 
 
 def without_dropout(project: Project, **changes: object) -> None:
-    tiny_bert(project.root / "still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
-    for name, value in {"model": "still", "precision": "fp32", **changes}.items():
+    tiny_bert(project.root / "encoders/still", hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0)
+    for name, value in {"model": "encoders/still", "precision": "fp32", **changes}.items():
         project.run("python", "-c", edit("train", name, value))
 
 

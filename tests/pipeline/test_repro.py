@@ -1,5 +1,6 @@
 """The DAG through `dvc repro`: what it writes, that it repeats itself, and that it runs only what changed."""
 
+import json
 import re
 
 import numpy as np
@@ -104,3 +105,11 @@ def test_without_the_environment_on_path_dvc_says_so_in_one_line(project: Projec
     assert done.returncode != 0
     assert "no python on PATH; activate the environment" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_local_encoder_changed_by_hand_trains_again_and_nothing_before_it(project: Project) -> None:
+    config = project.root / "encoders/tiny/config.json"
+    config.write_text(config.read_text(encoding="utf-8").replace('"hidden_dropout_prob": 0.1', '"hidden_dropout_prob": 0.2'), encoding="utf-8")
+    changed = json.loads(project.dvc("status", "--json").stdout)
+    assert {"changed deps": {"encoders": "modified"}} in changed["train"]
+    assert not {"prepare", "split", "reference"} & set(changed)

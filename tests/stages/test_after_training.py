@@ -27,8 +27,8 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Workspace:
     """A workspace in which all stages ran."""
     workspace = Workspace(tmp_path_factory.mktemp("finished"))
     workspace.write("data/source.jsonl", lines(SIGNS))
-    tiny_bert(workspace.root / "tiny")
-    workspace.set("train", model="./tiny", max_length=32, epochs=1)
+    tiny_bert(workspace.root / "encoders/tiny")
+    workspace.set("train", model="encoders/tiny", max_length=32, epochs=1)
     workspace.set("eval", bootstrap_resamples=100)
     for stage in ("prepare", "split", "reference", "train", "eval"):
         done = workspace.run(stage)
@@ -102,7 +102,7 @@ def test_one_flipped_bit_is_never_accepted(finished: Workspace, damaged: Damage,
 
 
 def test_half_a_classifier_without_checksums_is_refused_in_one_line(finished: Workspace, damaged: Damage) -> None:
-    damaged("models/classifier/checksums.json", b"{}")
+    damaged("models/classifier/checksums.json", b'{"files": {}}')
     content = (finished.root / "models/classifier/model.safetensors").read_bytes()
     damaged("models/classifier/model.safetensors", content[: len(content) // 2])
     finished.refused("eval", "models/classifier: the model cannot be loaded", "dvc repro train")

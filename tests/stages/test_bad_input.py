@@ -46,9 +46,11 @@ def test_bytes_that_are_not_utf_8(workspace: Workspace) -> None:
 
 
 def test_a_csv_with_a_row_of_another_width(workspace: Workspace) -> None:
-    workspace.write("data/source.csv", "text,label,film\nfine,1,a\nshort,0\n")
     workspace.set("prepare", source="data/source.csv")
-    workspace.refused("prepare", "data/source.csv, line 3: 2 cells where the header has 3")
+    workspace.write("data/source.csv", "text,label,film\nfine,1,a\nlong,0,b,c\n")
+    workspace.refused("prepare", "data/source.csv, line 3: 4 cells where the header has 3")
+    workspace.write("data/source.csv", "text,label,film\nfine,1,a\nshort,0\n")
+    workspace.refused("prepare", "data/source.csv, line 3: no value in the group column 'film'")
 
 
 def test_a_csv_whose_first_line_is_blank(workspace: Workspace) -> None:
@@ -224,8 +226,8 @@ def ready_to_train(workspace: Workspace) -> Workspace:
 def test_a_model_folder_that_does_not_exist_or_is_empty(ready_to_train: Workspace) -> None:
     ready_to_train.set("train", model="./nowhere")
     ready_to_train.refused("train", "train.model = ./nowhere: no such folder")
-    (ready_to_train.root / "empty").mkdir()
-    ready_to_train.set("train", model="./empty")
+    (ready_to_train.root / "encoders/empty").mkdir(parents=True)
+    ready_to_train.set("train", model="encoders/empty")
     ready_to_train.refused("train", "the folder holds no model")
 
 

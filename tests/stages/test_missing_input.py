@@ -32,17 +32,17 @@ def trained(workspace: Workspace) -> Workspace:
 
 
 def test_train_before_split_says_what_is_missing(trained: Workspace) -> None:
-    tiny_bert(trained.root / "tiny")
-    trained.set("train", model="./tiny", max_length=32)
+    tiny_bert(trained.root / "encoders/tiny")
+    trained.set("train", model="encoders/tiny", max_length=32)
     trained.refused("train", "data/split/train.parquet")
 
 
 def test_train_refuses_a_folder_without_a_tokenizer(trained: Workspace) -> None:
-    for path in tiny_bert(trained.root / "tiny").iterdir():
+    for path in tiny_bert(trained.root / "encoders/tiny").iterdir():
         if path.name not in ("config.json", "model.safetensors"):
             path.unlink()
-    trained.set("train", model="./tiny", max_length=32)
-    trained.refused("train", "train.model = ./tiny", "has no tokenizer")
+    trained.set("train", model="encoders/tiny", max_length=32)
+    trained.refused("train", "train.model = encoders/tiny", "has no tokenizer")
 
 
 def test_a_source_folder_without_data_is_refused(workspace: Workspace, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from sentiment.core.overrides import override
 from sentiment.data.dealing.comparison_keys import Keys, repeats
 from sentiment.data.reading.label_codes import CLASS_LEFT_OUT, MAPPED_TO_NOTHING
 from sentiment.data.reading.label_codes import UNLABELLED as NO_LABEL
@@ -139,7 +140,8 @@ def check_classes(keys: dict[str, Keys], reasons: dict[str, Reasons], class_name
         elsewhere = [f"{rows[split][index]} in {split}" for split in keys if split != learned and rows[split][index]]
         if not rows[learned][index]:
             found = f" (but {', '.join(elsewhere)})" if elsewhere else ""
-            raise UserError(f"class {name!r} has no row to learn from{found}: add some, or leave the class out: -S 'prepare.drop_classes=[{name}]'")
+            way_out = override("prepare.drop_classes", [name])
+            raise UserError(f"class {name!r} has no row to learn from{found}: add some, or leave the class out: {way_out}")
 
 
 def _conflicts(keys: Keys, among: npt.NDArray[np.bool_], majority: bool) -> npt.NDArray[np.bool_]:

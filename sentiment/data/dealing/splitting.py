@@ -4,6 +4,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.model_selection import train_test_split
 
+from sentiment.core.overrides import override
 from sentiment.terminal.errors import UserError
 
 Indices = npt.NDArray[np.int64]
@@ -78,7 +79,7 @@ def _check_units(counts: Indices, class_names: list[str], units: str, name: str,
 
 
 def _advice(names: list[str]) -> str:
-    return f"add rows, fold it into another class (prepare.label_map), or leave it out: -S 'prepare.drop_classes=[{','.join(names)}]'"
+    return f"add rows, fold it into another class (prepare.label_map), or leave it out: {override('prepare.drop_classes', names)}"
 
 
 def joined_groups(groups: Indices, ties: Indices) -> Indices:

@@ -116,8 +116,8 @@ def _hint_at_spellings(found: set[str]) -> None:
     for names in alike.values():
         if len(names) > 1:
             say(
-                f"prepare: the classes {', '.join(names)} differ in case alone: if they are one, fold them: "
-                f"-S 'prepare.label_map={{{names[0]}: {names[-1]}}}'"
+                f"prepare: the classes {', '.join(names)} differ in case alone: if they are one, fold them in params.yaml: "
+                f"prepare.label_map={{{names[0]}: {names[-1]}}}"
             )
 
 

@@ -23,6 +23,7 @@ def _tag(names: list[str]) -> str:
     return rf"</?(?:{'|'.join(names)})(?:\s[^<>]*|/)?>"
 
 
+_MOST_NESTED = 50  # times that entities may be written inside entities: bounds the time that a hostile text takes
 _UNSEEN = re.compile(r"<(script|style)\b[^<>]*>.*?</\1\s*>|<!--.*?-->", re.IGNORECASE | re.DOTALL)
 _BREAKING_TAGS = re.compile(rf"\s*(?:{_tag(_BREAKING)}\s*)+", re.IGNORECASE)
 _INLINE_TAG = re.compile(_tag(_INLINE), re.IGNORECASE)
@@ -55,6 +56,9 @@ def strip_html(text: str) -> str:
 def clean(text: str, html_too: bool) -> str:
     """Bring a text into the form the model sees: Unicode NFC, without outer white space.
 
+    A cleaned text stays as it is when it is cleaned again, so that a model answers for raw and for cleaned rows alike: HTML that
+    was escaped, even several times, is removed too.
+
     Parameters
     ----------
     text : str
@@ -62,6 +66,15 @@ def clean(text: str, html_too: bool) -> str:
     html_too : bool
         Also `strip_html`.
     """
+    cleaned = _clean_once(text, html_too)
+    for _ in range(_MOST_NESTED):
+        if cleaned == text:
+            break
+        text, cleaned = cleaned, _clean_once(cleaned, html_too)
+    return cleaned
+
+
+def _clean_once(text: str, html_too: bool) -> str:
     if html_too:
         text = strip_html(text)
     return unicodedata.normalize("NFC", text).strip()

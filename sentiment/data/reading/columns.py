@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from sentiment.core.overrides import override
 from sentiment.terminal.errors import UserError
 
 _MOST_NAMES = 30
+_LONGEST_NAME = 60
 
 
 def cell(values: Mapping[str, Any], name: str, parameter: str, where: str) -> Any:
@@ -32,6 +34,12 @@ def cell(values: Mapping[str, Any], name: str, parameter: str, where: str) -> An
     except KeyError:
         found = [str(one) for one in values]
         near = [one for one in found if one.strip().casefold() == name.strip().casefold()]
-        hint = f"; is it {near[0]!r}? ({parameter}={near[0]})" if near else f"; name yours in {parameter}"
+        hint = f"; is it {near[0]!r}? ({override(parameter, near[0])})" if near else f"; name yours in {parameter}{_no_header(found)}"
         more = f" and {len(found) - _MOST_NAMES} more" if len(found) > _MOST_NAMES else ""
         raise UserError(f"{where}: no column {name!r}; found {', '.join(found[:_MOST_NAMES])}{more}{hint}") from None
+
+
+def _no_header(names: list[str]) -> str:
+    if any(len(name) > _LONGEST_NAME or name.isdecimal() for name in names):
+        return " (is the first row no header? python -m sentiment fetch --no-header)"
+    return ""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from sentiment.data.reading.formats import KINDS, TEXT_FILE, kind_of
+from sentiment.data.reading.formats import KINDS, TEXT_FILE, kind_of, text_files
 from sentiment.terminal.errors import UserError
 
 WHOLE = "all"  # the split of a source that names none
@@ -16,6 +16,8 @@ _SPLIT_NAMES = {
     "test": "test",
 }
 _UNLABELLED = ("unsup", "unsupervised", "unlabelled", "unlabeled")
+_ORIGIN = "origin.json"  # what fetch writes beside the data
+_MOST_CLASS_FILES = 50  # text files beside each other, a class each
 _WORD = re.compile(r"[A-Za-z]+")
 
 
@@ -75,16 +77,21 @@ def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
         raise UserError(f"{told}: {linked}; for a dataset of the Hub or a file elsewhere, run `python -m sentiment fetch` first")
     if source.is_file():
         if kind_of(source) is None:
-            raise UserError(f"{told}: unknown kind of file; known are {', '.join(KINDS)} (all but parquet also as .gz, .bz2, .xz)")
+            raise UserError(
+                f"{told}: unknown kind of file; known are {', '.join(KINDS)} (the text formats also as .gz, .bz2, .xz); fetch takes a .zip, too"
+            )
         return [SourceFile(source, WHOLE)], []
-    paths = [path for path in _walk(source) if kind_of(path)]
+    paths = _data_files(source)
     unlabelled: list[Path] = []
     if paths:
         splits = {path: _split_of(path.relative_to(source).parts) for path in paths}
     else:
         folders = _class_folders(source)
         unlabelled = [folder for folder in folders if folder.name.lower() in _UNLABELLED]
-        splits = {folder: _split_of(folder.relative_to(source).parts[:-1]) for folder in folders if folder not in unlabelled}
+        splits = {folder: _split_of_folder(folder.relative_to(source).parts[:-1]) for folder in folders if folder not in unlabelled}
+    if not splits:
+        paths = [path for path in text_files(source) if path.suffix == TEXT_FILE]
+        splits = dict.fromkeys(paths) if 2 <= len(paths) <= _MOST_CLASS_FILES else {}
     if not splits:
         raise UserError(f"{told}: the folder has no {', '.join(KINDS)} file, and no folders of {TEXT_FILE} files")
     if not any(splits.values()):
@@ -98,6 +105,12 @@ def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
     names = _names([path for path, split in splits.items() if split], source)
     files = [SourceFile(path, splits[path] or WHOLE, name) for path, name in names.items()]
     return files, [*(path for path, split in splits.items() if not split), *unlabelled]
+
+
+def _data_files(source: Path) -> list[Path]:
+    # A .json file beside others describes them, more often than not.
+    paths = [path for path in _walk(source) if kind_of(path)]
+    return [path for path in paths if kind_of(path) != ".json"] or [path for path in paths if path.name != _ORIGIN]
 
 
 def _walk(source: Path) -> Iterator[Path]:
@@ -122,14 +135,23 @@ def _names(paths: list[Path], source: Path) -> dict[Path, str]:
 
 
 def _class_folders(source: Path) -> list[Path]:
-    folders = {path.parent for path in _walk(source) if path.suffix == TEXT_FILE}
     found = []
-    for folder in sorted(folders):
+    for folder in sorted({path.parent for path in _walk(source)} - {source}):
         parts = folder.relative_to(source).parts
-        below_a_split = len(parts) == 2 and _split_of(parts[:1]) is not None
-        if below_a_split or (len(parts) == 1 and _split_of(parts) is None):
+        below_a_split = len(parts) == 2 and _split_of_folder(parts[:1]) is not None
+        if (below_a_split or (len(parts) == 1 and _split_of(parts) is None)) and text_files(folder):
             found.append(folder)
     return found
+
+
+def _split_of_folder(parts: tuple[str, ...]) -> str | None:
+    # 20news-bydate-train: the last word says it where the first says nothing.
+    return _split_of(parts) or next((_SPLIT_NAMES[last] for part in parts if (last := _last_word(part)) in _SPLIT_NAMES), None)
+
+
+def _last_word(name: str) -> str:
+    words: list[str] = _WORD.findall(name)
+    return words[-1].lower() if words else ""
 
 
 def _told_by_last_words(paths: list[Path]) -> dict[Path, str | None]:

@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.colors import PowerNorm
-from matplotlib.font_manager import findfont, get_font
 from matplotlib.ticker import PercentFormatter
 
 from sentiment.evaluation.confusion import shares_of_true_class
 from sentiment.evaluation.one_against_rest import Curve, OneAgainstRest
+from sentiment.evaluation.report.fonts import writable
 from sentiment.evaluation.report.training_figures import COLOURS, GRID, INK, axes
 
 EACH_CURVE = 7  # classes: of more, the average and the weakest are shown
@@ -28,7 +28,7 @@ _Corner = Literal["lower left", "lower right"]
 def draw_roc(path: Path, curves: OneAgainstRest, class_names: Sequence[str]) -> None:
     """Draw ROC curves and the areas under them; of many classes, their average and the weakest."""
     heading = "ROC curves, one class against the rest" if curves.average else f"ROC curve, area {curves.area:.3f}"
-    with axes(path, heading if curves.classes else "ROC curve", "false positive rate", "true positive rate", _size(curves)) as ax:
+    with axes(path, heading if curves.classes else "ROC curve", "false positive rate", "true positive rate", _size(curves), class_names) as ax:
         _plot_curves(ax, curves, class_names)
         if curves.classes:
             ax.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1.2, label="chance")
@@ -38,7 +38,7 @@ def draw_roc(path: Path, curves: OneAgainstRest, class_names: Sequence[str]) -> 
 def draw_precision_recall(path: Path, curves: OneAgainstRest, class_names: Sequence[str]) -> None:
     """Draw precision over recall and the average precisions; of many classes, their average and the weakest."""
     heading = "Precision and recall, one class against the rest" if curves.average else "Precision and recall"
-    with axes(path, heading, "recall", "precision", _size(curves)) as ax:
+    with axes(path, heading, "recall", "precision", _size(curves), class_names) as ax:
         _plot_curves(ax, curves, class_names)
         _add_legend(ax, curves, "lower left")
 
@@ -65,7 +65,7 @@ def draw_confusion(path: Path, counts: npt.NDArray[np.int64], class_names: Seque
     shares = np.ma.masked_invalid(shares_of_true_class(counts))
     # Most cells of a large matrix hold a few per cent: a root tells those apart.
     norm = PowerNorm(gamma=1.0 if roomy else 0.5, vmin=0, vmax=1)
-    with axes(path, "Confusion matrix", "predicted class", "true class", (side + (0.6 if roomy else 1.6), side)) as ax:
+    with axes(path, "Confusion matrix", "predicted class", "true class", (side + (0.6 if roomy else 1.6), side), class_names) as ax:
         ax.grid(visible=False)
         ax.set_facecolor(GRID)  # of a class without rows
         image = ax.imshow(shares, cmap="Blues", norm=norm)
@@ -93,7 +93,7 @@ def class_labels(class_names: Sequence[str]) -> list[str]:
     Returns
     -------
     list of str
-        ``class N`` stands for a name in letters that the font lacks, N counted from 0; a number is added to names
+        ``class N`` stands for a name in letters that no installed font has, N counted from 0; a number is added to names
         that are the same once they are cut.
     """
     short = [" ".join(name.split()) if writable(name) else f"class {index}" for index, name in enumerate(class_names)]
@@ -101,12 +101,6 @@ def class_labels(class_names: Sequence[str]) -> list[str]:
     short = [name if len(name) <= _LABEL_LENGTH else f"{name[: _LABEL_LENGTH - 1 - half].rstrip()}…{name[-half:].lstrip()}" for name in short]
     uses = Counter(short)
     return [name if uses[name] == 1 else f"{name} ({index})" for index, name in enumerate(short)]
-
-
-def writable(name: str) -> bool:
-    """Tell whether the figures' font has every letter of a name."""
-    font = get_font(findfont("DejaVu Sans"))
-    return all(font.get_char_index(ord(character)) for character in "".join(name.split()))
 
 
 def _write_counts(ax: Axes, counts: npt.NDArray[np.int64], shares: npt.NDArray[np.float64], norm: PowerNorm) -> None:

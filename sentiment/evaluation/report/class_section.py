@@ -9,7 +9,7 @@ import numpy.typing as npt
 from sentiment.evaluation.confusion import most_confused
 from sentiment.evaluation.metrics import ClassReport, averages
 from sentiment.evaluation.one_against_rest import Curve, OneAgainstRest
-from sentiment.evaluation.report.class_figures import writable
+from sentiment.evaluation.report.fonts import writable
 from sentiment.evaluation.report.markdown import pictures, plain, table
 
 _CLASSES_SHOWN = 20
@@ -102,7 +102,7 @@ def _remarks(result: ByClass) -> list[str]:
     if not result.roc.classes:
         lines += ["", "All test rows are of one class: there are no ROC and no precision-recall curves, and no area under them."]
     if foreign:
-        lines += ["", f"The figures' font cannot write some names; there, *class N* stands for class {_listed(foreign)}."]
+        lines += ["", f"No installed font can write some names; in the figures, *class N* stands for class {', '.join(foreign)}."]
     return lines
 
 

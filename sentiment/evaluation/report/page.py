@@ -10,7 +10,8 @@ from sentiment.evaluation.mistakes import Mistake
 from sentiment.evaluation.report.class_section import ByClass, class_section
 from sentiment.evaluation.report.markdown import code, pictures, plain, table
 from sentiment.evaluation.slices import CUT, Slice, difference
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
+from sentiment.model.unknown_tokens import warning_of_unknown
 
 _DOUBTFUL_SHOWN = 20
 _FEWEST_TO_COMPARE = 10
@@ -64,6 +65,8 @@ class TestResult:
         Share of test texts longer than max_length.
     max_length : int
         Tokens a text is cut to.
+    unknown_tokens : float or None
+        Share of the training texts' tokens that the encoder does not know; None where it was not measured.
     without_answer : int
         Texts for which the model gave no finite number.
     challenge : ChallengeResult or None
@@ -91,6 +94,7 @@ class TestResult:
     slices: dict[str, list[Slice]]
     truncated: float
     max_length: int
+    unknown_tokens: float | None
     without_answer: int
     challenge: ChallengeResult | None
     mistakes: list[Mistake]
@@ -142,6 +146,8 @@ def render_page(result: TestResult) -> str:
     lines += ["", "## Training", "", *pictures("losses", "grad_norm"), "", *pictures("lr")]
     lines += ["", "## Where it is weak", ""]
     lines += [f"{result.truncated:.1%} of the test texts are longer than {result.max_length} tokens and were cut.{_cost_of_cutting(result)}", ""]
+    if result.unknown_tokens is not None:
+        lines += [_unknown(result.unknown_tokens, result.model), ""]
     for name, slices in result.slices.items():
         if name != CUT:  # the sentence above says it
             lines += [*_slice_table(name, slices), ""]
@@ -173,6 +179,11 @@ def _calibrated(result: TestResult) -> str:
 
 def _text(text: str | None) -> str:
     return "*not shown*" if text is None else plain(text, 300)
+
+
+def _unknown(share: float, model: str) -> str:
+    warning = warning_of_unknown(share, model)
+    return f"{share:.1%} of the tokens of the training texts are unknown to the encoder." + (f" **{warning}**" if warning else "")
 
 
 def _or_dash(figure: float | None) -> str:

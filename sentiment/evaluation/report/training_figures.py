@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
 from sentiment.evaluation.metrics import Calibration
+from sentiment.evaluation.report.fonts import families_for
 
 # Okabe and Ito's colours, told apart also by people who do not see red and green alike.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#7F7F7F")
@@ -24,7 +25,6 @@ _DPI = 150
 _SMOOTHING_SHARE = 0.05
 _CURVE_POINTS = 400
 _STYLE: dict[Any, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 11,
     "axes.titlesize": 13,
     "axes.titleweight": "bold",
@@ -49,7 +49,7 @@ _STYLE: dict[Any, Any] = {
 
 
 @contextmanager
-def axes(path: Path, title: str, x: str, y: str, size: tuple[float, float] = _SIZE) -> Iterator[Axes]:
+def axes(path: Path, title: str, x: str, y: str, size: tuple[float, float] = _SIZE, names: Sequence[str] = ()) -> Iterator[Axes]:
     """Give axes to draw on; write them to a PNG file, the same bytes for the same drawing.
 
     Parameters
@@ -60,9 +60,11 @@ def axes(path: Path, title: str, x: str, y: str, size: tuple[float, float] = _SI
         Heading and axis labels.
     size : tuple of float
         Width and height in inches, at 150 dots an inch.
+    names : sequence of str
+        Class names that will be written: their letters decide which fonts are used beside the usual one.
     """
     logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context({**_STYLE, "font.family": families_for(names)}):
         figure = Figure(figsize=size, dpi=_DPI)
         FigureCanvasAgg(figure)
         ax = figure.add_subplot()

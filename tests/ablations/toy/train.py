@@ -12,7 +12,9 @@ import time
 import numpy as np
 
 from sentiment.core import paths
+from sentiment.core.checksums import write_checksums
 from sentiment.core.files import replacing, write_json, write_tsv
+from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import Interrupted, UserError, run_main
 from sentiment.terminal.progress import say
@@ -48,6 +50,7 @@ def stop(*_: object) -> None:
 
 def main() -> None:
     params = load_parameters(paths.PARAMS)
+    ran = ran_with("train")
     train, seed = params.train, params.seed
     signal.signal(signal.SIGTERM, stop)
     seconds = float(os.environ.get("TOY_SECONDS", "0"))
@@ -80,6 +83,7 @@ def main() -> None:
             )
             write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
             write_json(partial / paths.RUN_SUMMARY, {"training": name})
+            write_checksums(partial, ran.parameters, ran.code)
         write_json(
             TRAIN_METRICS,
             {

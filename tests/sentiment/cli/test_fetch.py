@@ -157,6 +157,24 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+def small_dataset(folder: Path) -> Path:
+    """Files as the Hub has them."""
+    folder.mkdir()
+    pq.write_table(pa.table({"text": ["fine", "dull"], "label": [1, 0]}), folder / "train.parquet")
+    return folder
+
+
+def test_a_dataset_that_moved_on_since_the_last_fetch_is_said(checkout: Path, tmp_path: Path) -> None:
+    said = []
+    folder = small_dataset(tmp_path / "moving")
+    for commit in (COMMIT, COMMIT[::-1]):
+        with stand_in_hub("someone/moving", folder, commit=commit) as url:
+            done = fetch(checkout, "someone/moving", "--cache-dir", str(checkout.parent / "cache"), HF_ENDPOINT=url)
+        assert done.returncode == 0, done.stderr
+        said.append("the Hub has moved on" in done.stdout)
+    assert said == [False, True] and f"was of commit {COMMIT}, and is of {COMMIT[::-1]} now" in done.stdout
+
+
 def test_a_dataset_of_the_hub_comes_with_its_commit(checkout: Path, hub: str) -> None:
     done = fetch(checkout, "someone/reviews", "--name", "mine", HF_ENDPOINT=hub)
     assert done.returncode == 0, done.stderr

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sentiment.cli import show
-from sentiment.cli.attribution import Origin, parse_origin
+from sentiment.cli.result_origin import Origin, parse_origin
 from sentiment.cli.show import TableRow, render_table
 from tests.imports import ROOT
 

@@ -36,7 +36,7 @@ def test_a_damaged_file_is_named_where_it_is_read(written: Path, content: str | 
     check_files(written, "split", ["below/b.json"])
 
 
-@pytest.mark.parametrize("content", ["", "[]", "{", "\x00"])
+@pytest.mark.parametrize("content", ["", "[]", "{", "{}", "\x00"])
 def test_damaged_checksums_are_named(written: Path, content: str) -> None:
     (written / FILE).write_text(content)
     with pytest.raises(UserError, match=r"checksums\.json is damaged"):

@@ -29,7 +29,7 @@ from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, 
 from sentiment.evaluation.report.page import TestResult as Result  # pytest would collect a Test* class
 from sentiment.evaluation.report.result_files import draw_figures, write_by_class, write_curves
 from sentiment.evaluation.slices import by_cut, by_length, by_value, difference, slice_of
-from sentiment.model.temperature import Temperature
+from sentiment.model.trained.temperature import Temperature
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](http://example.org) $y$"
 
@@ -108,6 +108,7 @@ def result(**changes: object) -> Result:
         "reference_accuracy": 0.89,
         "reference_unavailable": None,
         "counted": "words",
+        "unknown_tokens": 0.0,
         "by_class": by_class_of(["negative", "positive"]),
         "slices": {"tokens": by_length(np.array([10, 70, 300, 900]), correct, 256)},
         "truncated": 0.25,
@@ -253,10 +254,28 @@ def test_names_fit_a_picture_and_are_told_apart() -> None:
     for names in (alike, NAMES["twenty of long names"], ["很差", "a  b", "很好"]):
         labels = class_labels(names)
         assert len(set(labels)) == len(names) and max(map(len, labels)) <= 30
-    assert class_labels(["很差", "a  b", "很好"]) == ["class 0", "a b", "class 2"]
 
 
-def test_the_report_names_what_could_not_be_judged() -> None:
+def test_a_name_is_written_with_an_installed_font_and_numbered_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    from matplotlib.font_manager import fontManager
+
+    from sentiment.evaluation.report import fonts
+
+    with monkeypatch.context() as patched:
+        patched.setattr(fonts, "_family_with", lambda _: None)  # no font beside the figures' own
+        assert class_labels(["很差", "a  b", "很好"]) == ["class 0", "a b", "class 2"]
+        assert fonts.families_for(["很差", "fine"]) == [fonts.FAMILY]
+        page = render_page(result(by_class=by_class_of([f"很{number}差" for number in range(8)])))
+        assert "No installed font can write some names" in page and "7 (很7差)" in page
+    assert fonts.families_for(["negative", "naïve"]) == [fonts.FAMILY]
+    if any("CJK" in font.name for font in fontManager.ttflist):
+        assert class_labels(["很差"]) == ["很差"] and len(fonts.families_for(["很差"])) > 1
+
+
+def test_the_report_names_what_could_not_be_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    from sentiment.evaluation.report import fonts
+
+    monkeypatch.setattr(fonts, "_family_with", lambda _: None)  # no font beside the figures' own
     text = render_page(result(by_class=by_class_of(["bad", "mixed", "good", "fine"], absent=(2,))))
     assert "**No test row is of the class good**" in text and "| good | – | – | – | 0 |" in text
     assert "nan" not in text
@@ -307,3 +326,9 @@ def test_the_same_figures_have_the_same_bytes(tmp_path: Path) -> None:
 def test_smoothing_passes_over_gaps_and_keeps_a_constant() -> None:
     assert np.allclose(training_figures.smooth([3.0] * 40), 3.0)
     assert np.isfinite(training_figures.smooth([1.0, float("nan")] * 20)).all()
+
+
+def test_a_language_that_the_encoder_cannot_read_is_named_in_the_report() -> None:
+    page = render_page(result(unknown_tokens=0.4))
+    assert "40.0% of the tokens" in page and "multilingual" in page
+    assert "multilingual" not in render_page(result(unknown_tokens=0.01))

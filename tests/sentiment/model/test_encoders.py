@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from sentiment.model import encoders
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer, longest_input
+from sentiment.model.classification import load_classifier
+from sentiment.model.encoders import find_encoder, folder_encoder
+from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.terminal.errors import UserError
 from tests.hub import COMMIT, stand_in_hub
 from tests.imports import ROOT
@@ -33,15 +35,23 @@ def test_other_weights_under_the_packages_name_are_refused(monkeypatch: pytest.M
         find_encoder(PACKAGED, None)
 
 
-def test_a_folders_fingerprint_follows_its_weights(tmp_path: Path) -> None:
-    first = find_encoder(str(tiny_bert(tmp_path / "first")), None)
-    shutil.copytree(tmp_path / "first", tmp_path / "second")
-    assert find_encoder(str(tmp_path / "second"), None).fingerprint == first.fingerprint
-    assert find_encoder(str(tiny_bert(tmp_path / "third", hidden_size=64)), None).fingerprint != first.fingerprint
+def test_a_folders_fingerprint_follows_weights_configuration_and_tokenizer(tmp_path: Path) -> None:
+    first = folder_encoder(tiny_bert(tmp_path / "first"))
+    copy = tmp_path / "second"
+    shutil.copytree(tmp_path / "first", copy)
+    (copy / "README.md").write_text("of no account", encoding="utf-8")
+    assert folder_encoder(copy).fingerprint == first.fingerprint
+    seen = {first.fingerprint}
+    for name in ("config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"):
+        shutil.rmtree(copy)
+        shutil.copytree(tmp_path / "first", copy)
+        (copy / name).write_bytes((copy / name).read_bytes() + b" ")
+        seen.add(folder_encoder(copy).fingerprint)
+    assert len(seen) == 5
 
 
 def test_a_tokenizer_without_a_limit_falls_back_on_the_models_positions(tmp_path: Path) -> None:
-    encoder = find_encoder(str(tiny_bert(tmp_path / "tiny", max_position_embeddings=60)), None)
+    encoder = folder_encoder(tiny_bert(tmp_path / "tiny", max_position_embeddings=60))
     tokenizer = load_tokenizer(encoder)
     tokenizer.model_max_length = int(1e30)
     assert longest_input(encoder, tokenizer) == 56
@@ -66,10 +76,39 @@ def test_an_encoder_that_is_not_there_is_refused_in_words(name: str, expected: s
     assert expected in str(caught.value)
 
 
-def test_a_file_is_no_model_folder(tmp_path: Path) -> None:
-    (tmp_path / "model.bin").touch()
-    with pytest.raises(UserError, match="no such folder"):
-        find_encoder(str(tmp_path / "model.bin"), None)
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("elsewhere/tiny", "python -m sentiment fetch --model elsewhere/tiny --name NAME"),
+        ("tiny", "python -m sentiment fetch --model tiny --name NAME"),
+        ("encoders/tiny/inner", "only folders in encoders/"),
+        ("encoders", "only folders in encoders/"),
+        ("weights.bin", "a file, and no model folder"),
+        ("models/classifier", "restore it (`dvc checkout models/classifier`)"),
+        ("models/classifier/", "restore it (`dvc checkout models/classifier`)"),
+        ("encoders/away", "dvc checkout encoders/away.dvc"),
+    ],
+)
+def test_a_path_that_is_no_folder_of_encoders_is_refused_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, expected: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in ("elsewhere/tiny", "tiny", "encoders/tiny/inner"):
+        tiny_bert(tmp_path / folder)
+    (tmp_path / "weights.bin").touch()
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    with pytest.raises(UserError) as caught:
+        find_encoder(name, None)
+    assert expected in str(caught.value) and "the Hub" not in str(caught.value)
+
+
+def test_a_folder_of_encoders_is_found_and_takes_no_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_bert(tmp_path / "encoders/tiny")
+    assert find_encoder("encoders/tiny", None).location == "encoders/tiny"
+    for name in ("encoders/tiny", PACKAGED):
+        with pytest.raises(UserError, match="train.model_revision = main: only a model of the Hub has revisions"):
+            find_encoder(name, "main")
 
 
 def test_a_package_with_other_weights_is_found_before_the_real_one_and_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -82,7 +121,7 @@ def test_a_package_with_other_weights_is_found_before_the_real_one_and_refused(m
 
 def cannot_be_loaded(folder: Path) -> str:
     with pytest.raises(UserError) as caught:
-        encoder = find_encoder(str(folder), None)
+        encoder = folder_encoder(folder)
         load_tokenizer(encoder)
         load_classifier(encoder, ["a", "b"], "cpu")
     assert len(str(caught.value).splitlines()) == 1
@@ -113,12 +152,12 @@ def test_a_folder_with_a_tokenizer_of_vocab_txt_alone_is_read(tmp_path: Path) ->
     for path in tiny_bert(tmp_path / "tiny").iterdir():
         if path.name not in ("config.json", "model.safetensors", "vocab.txt"):
             path.unlink()
-    tokenizer = load_tokenizer(find_encoder(str(tmp_path / "tiny"), None))
+    tokenizer = load_tokenizer(folder_encoder(tmp_path / "tiny"))
     assert tokenizer.convert_ids_to_tokens(tokenizer("good film")["input_ids"]) == ["[CLS]", "good", "film", "[SEP]"]
 
 
 def test_a_new_head_follows_the_seed_and_the_encoder_does_not(tmp_path: Path) -> None:
-    encoder = find_encoder(str(tiny_bert(tmp_path / "tiny")), None)
+    encoder = folder_encoder(tiny_bert(tmp_path / "tiny"))
     models = []
     for seed in (1, 1, 2):
         torch.manual_seed(seed)
@@ -131,11 +170,13 @@ def test_a_new_head_follows_the_seed_and_the_encoder_does_not(tmp_path: Path) ->
 
 
 LOAD = """
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.encoders import find_encoder
+from sentiment.model.classification import load_classifier
+from sentiment.model.loading import load_tokenizer
 from sentiment.terminal.errors import run_main
 def main():
     encoder = find_encoder("someone/tiny", {revision!r})
-    print(load_classifier(encoder, ["a", "b"], "cpu").config.hidden_size, load_tokenizer(encoder)("good")["input_ids"])
+    print(load_classifier(encoder, ["a", "b"], "cpu").config.hidden_size, load_tokenizer(encoder)("good")["input_ids"], encoder.commit)
 run_main(main)
 """
 
@@ -150,9 +191,32 @@ def test_a_hub_model_is_loaded_then_found_in_the_cache_and_missed_in_words(tmp_p
     unreachable = "http://127.0.0.1:9"
     with stand_in_hub("someone/tiny", tiny_bert(tmp_path / "tiny"), "models") as url:
         done = load(tmp_path / "home", url, COMMIT)
-        assert done.stdout.startswith("32 "), done.stderr
+        assert done.stdout.startswith("32 ") and done.stdout.split()[-1] == COMMIT, done.stderr
         wrong = load(tmp_path / "home", url, "nowhere")
         assert wrong.returncode == 1 and wrong.stderr.startswith("error: train.model = someone/tiny at revision nowhere: cannot be loaded")
+        assert load(tmp_path / "home", url).stdout == done.stdout
     assert load(tmp_path / "home", unreachable, COMMIT).stdout == done.stdout
+    assert load(tmp_path / "home", unreachable).stdout == done.stdout  # the cache knows which commit main was
     missed = load(tmp_path / "empty", unreachable)
     assert missed.stderr.startswith("error: train.model = someone/tiny: the Hub does not answer") and len(missed.stderr.splitlines()) == 1
+
+
+def test_a_hub_model_without_a_revision_is_known_by_the_commit_it_has_now(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "home"))
+    found = []
+    for commit in (COMMIT, COMMIT[::-1]):
+        with stand_in_hub("someone/tiny", tiny_bert(tmp_path / "tiny"), "models", commit) as url:
+            monkeypatch.setenv("HF_ENDPOINT", url)
+            found.append(find_encoder("someone/tiny", None))
+    assert [encoder.commit for encoder in found] == [COMMIT, COMMIT[::-1]]
+    assert found[0].fingerprint != found[1].fingerprint
+
+
+def test_pickled_weights_on_the_hub_are_refused(tmp_path: Path) -> None:
+    folder = tiny_bert(tmp_path / "tiny")
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with stand_in_hub("someone/tiny", folder, "models") as url:
+        done = load(tmp_path / "home", url)
+    assert "has its weights as a pickle only" in done.stderr and len(done.stderr.splitlines()) == 1

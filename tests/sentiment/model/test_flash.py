@@ -20,18 +20,25 @@ SIZES = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2, "i
 DISTILBERT = {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, **SHARED}
 
 
-def padded(lengths: list[int], length: int) -> torch.Tensor:
-    return torch.arange(length) < torch.tensor(lengths)[:, None]
+def padded(lengths: list[int], length: int, left: bool = False) -> torch.Tensor:
+    tokens = torch.arange(length) < torch.tensor(lengths)[:, None]
+    return tokens.flip(1) if left else tokens
 
 
-@given(st.integers(1, 12).flatmap(lambda length: st.tuples(st.just(length), st.lists(st.integers(1, length), min_size=1, max_size=5))))
-def test_boundaries_cut_a_batch_into_texts_and_their_padding(case: tuple[int, list[int]]) -> None:
+ROWS = st.integers(1, 12).flatmap(lambda length: st.tuples(st.just(length), st.lists(st.integers(1, length), min_size=1, max_size=5)))
+
+
+@given(ROWS, st.booleans())
+def test_boundaries_cut_a_batch_into_texts_and_their_padding(case: tuple[int, list[int]], left: bool) -> None:
     length, lengths = case
-    places = flash.boundaries(padded(lengths, length)).tolist()
+    tokens = padded(lengths, length, left)
+    places = flash.boundaries(tokens).tolist()
     assert places == sorted(places)
-    assert (places[0], places[-1]) == (0, length * len(lengths))
-    assert [end - start for start, end in zip(places[:-1:2], places[1::2], strict=True)] == lengths
-    assert places[:-1:2] == [row * length for row in range(len(lengths))]
+    assert places[::2] == [row * length for row in range(len(lengths) + 1)]
+    flat = tokens.flatten().tolist()
+    pieces = [set(flat[start:end]) for start, end in pairwise(places)]
+    assert all(len(piece) <= 1 for piece in pieces)
+    assert sum(piece == {True} for piece in pieces) == len(lengths)
 
 
 @pytest.fixture
@@ -53,22 +60,23 @@ def flash_on_a_cpu() -> Iterator[None]:
 
 
 @settings(max_examples=20, deadline=None)
-@given(st.lists(st.integers(1, 16), min_size=1, max_size=4))
-def test_it_is_masked_attention(lengths: list[int]) -> None:
+@given(st.lists(st.integers(1, 16), min_size=1, max_size=4), st.booleans())
+def test_it_is_masked_attention(lengths: list[int], left: bool) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         query, key, value = (torch.randn(len(lengths), 16, 2, 8).transpose(1, 2) for _ in range(3))
-    tokens = padded(lengths, 16)
+    tokens = padded(lengths, 16, left)
     expected = F.scaled_dot_product_attention(query, key, value, attn_mask=tokens[:, None, None, :], scale=0.3).transpose(1, 2)
     found, _ = flash._attend(None, query, key, value, flash.boundaries(tokens), scaling=0.3)  # fp32: by way of a mask
-    assert torch.equal(found[tokens], expected[tokens])
+    torch.testing.assert_close(found[tokens], expected[tokens])
 
 
 @pytest.mark.usefixtures("flash_on_a_cpu")
-def test_the_kernel_is_given_texts_that_see_themselves_alone() -> None:
+@pytest.mark.parametrize("left", [False, True])
+def test_the_kernel_is_given_texts_that_see_themselves_alone(left: bool) -> None:
     lengths = [5, 16, 1]
     query, key, value = (torch.randn(3, 16, 2, 8, dtype=torch.bfloat16).transpose(1, 2) for _ in range(3))
-    tokens = padded(lengths, 16)
+    tokens = padded(lengths, 16, left)
     found, _ = flash._attend(None, query, key, value, flash.boundaries(tokens), scaling=0.3)
     expected = F.scaled_dot_product_attention(query, key, value, attn_mask=tokens[:, None, None, :], scale=0.3).transpose(1, 2)
     torch.testing.assert_close(found[tokens], expected[tokens], atol=2e-2, rtol=2e-2)
@@ -107,5 +115,5 @@ def test_a_gpu_without_the_kernel_keeps_torchs_attention(monkeypatch: pytest.Mon
     monkeypatch.setattr(torch.version, "cuda", "13.0")
     for capability, expected in (((7, 5), "sdpa"), ((8, 0), flash.CUDA_ATTENTION), ((9, 0), flash.CUDA_ATTENTION)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda capability=capability: capability)
-        assert training_attention("bert", "cuda") == expected
-    assert training_attention("mpnet", "cuda") == "sdpa"
+        assert training_attention("bert", "cuda", True) == expected
+    assert training_attention("mpnet", "cuda", False) == "eager"

@@ -13,7 +13,9 @@ from tokenizers import Tokenizer, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
 from sentiment.model import tokens
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.classification import load_classifier
+from sentiment.model.encoders import folder_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.prediction import predict
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import pad, tokenize
@@ -28,7 +30,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def tokenizer(encoder: Path) -> Any:
-    return load_tokenizer(find_encoder(str(encoder), None))
+    return load_tokenizer(folder_encoder(encoder))
 
 
 TEXTS = ["", "good", "good bad film", " ".join(["good"] * 30 + ["bad"] * 30)]
@@ -140,7 +142,7 @@ def test_both_ways_of_batching_take_the_same_examples_as_the_last_short_batch() 
 
 
 def test_predictions_come_in_row_order_whatever_the_lengths(encoder: Path, tokenizer: Any) -> None:
-    model = load_classifier(find_encoder(str(encoder), None), ["bad", "good"], "cpu")
+    model = load_classifier(folder_encoder(encoder), ["bad", "good"], "cpu")
     texts = [("good " * n + "bad film").strip() for n in (30, 1, 14, 0, 22, 3)]
     labels = np.array([1, 0, 1, 0, 1, 0])
     runtime = Runtime("cpu", "fp32", 1)
@@ -153,7 +155,7 @@ def test_predictions_come_in_row_order_whatever_the_lengths(encoder: Path, token
 def test_a_model_without_finite_answers_is_not_hidden(encoder: Path, tokenizer: Any) -> None:
     import torch
 
-    model = load_classifier(find_encoder(str(encoder), None), ["bad", "good"], "cpu")
+    model = load_classifier(folder_encoder(encoder), ["bad", "good"], "cpu")
     torch.nn.init.constant_(model.classifier.weight, float("nan"))
     answer = predict(model, tokenize(tokenizer, TEXTS[1:3], 16, "head"), np.array([0, 1]), 2, Runtime("cpu", "fp32", 1))
     assert np.isnan(answer.losses).all()

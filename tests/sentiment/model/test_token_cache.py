@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from sentiment.model import token_cache
-from sentiment.model.encoders import find_encoder, load_tokenizer
+from sentiment.model.encoders import folder_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.tokens import TokenizedTexts, tokenize
 from tests.models import tiny_bert
 
@@ -16,7 +17,7 @@ TEXTS = ["a good story", "", "very bad and dull " * 30, "é ü 漢"]
 
 @pytest.fixture(scope="module")
 def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> object:
-    return load_tokenizer(find_encoder(str(tiny_bert(tmp_path_factory.mktemp("model") / "tiny")), None))
+    return load_tokenizer(folder_encoder(tiny_bert(tmp_path_factory.mktemp("model") / "tiny")))
 
 
 def ids(texts: TokenizedTexts) -> list[list[int]]:
@@ -40,7 +41,7 @@ def test_another_length_and_truncation_tokenise_no_more(tokenizer: object, tmp_p
 
 
 def test_other_texts_and_another_tokenizer_get_ids_of_their_own(tokenizer: object, tmp_path: Path) -> None:
-    other = load_tokenizer(find_encoder(str(tiny_bert(tmp_path / "other")), None))
+    other = load_tokenizer(folder_encoder(tiny_bert(tmp_path / "other")))
     other.add_tokens(["story"])
     for chosen, texts in ((tokenizer, TEXTS), (tokenizer, ["a good", " story"]), (tokenizer, ["a good story"]), (other, TEXTS)):
         assert ids(tokenize(chosen, texts, 24, "head", tmp_path / "cache")) == ids(tokenize(chosen, texts, 24, "head"))

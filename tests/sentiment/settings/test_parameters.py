@@ -7,7 +7,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.settings.schema import flatten, load_parameters, parse_parameters
+from sentiment.settings.schema import flatten, load_parameters, parse_older_parameters, parse_parameters
 from sentiment.terminal.errors import UserError
 from tests.imports import ROOT
 
@@ -61,7 +61,9 @@ def test_what_dvc_writes_back_is_read_back() -> None:
         ("  epochs: 3", "  epochs: 0", ["train.epochs = 0", "greater than or equal to 1"]),
         ("  epochs: 3", "  epochs: true", ["train.epochs = True"]),
         ("  epochs: 3", "  epochs: '3'", ["train.epochs = '3'"]),
-        ("  epochs: 3\n", "", ["train.epochs is missing"]),
+        ("  epochs: 3\n", "", ["train.epochs is missing: it may be new; add `epochs: 3`, the default, below `train:`"]),
+        ("  model_revision: null\n", "", ["train.model_revision is missing", "add `model_revision: null`"]),
+        ("  lr: 2.0e-5", "  learning_rate: 2.0e-5", ["train.learning_rate is not a parameter: did you mean train.lr? Its default is 2.0e-05"]),
         ("  epochs: 3", "  epochs: 3\n  epochs: 4", ["epochs", "stands twice"]),
         ("lr: 2.0e-5", "lr: .nan", ["train.lr"]),
         ("keep: last", "keep: first", ["train.keep = 'first'", "'last' or 'best'"]),
@@ -124,3 +126,16 @@ def test_flat_names_come_in_the_files_order() -> None:
     names = list(flatten(parse_parameters(TEXT, "params.yaml")))
     assert names[:2] == ["seed", "prepare.source"]
     assert names.index("train.lr") < names.index("train.batch_size") < names.index("eval.challenge")
+
+
+def test_the_defaults_that_errors_name_are_those_of_the_project() -> None:
+    defaults = ROOT / "sentiment/settings/defaults.yaml"
+    assert flatten(parse_parameters(defaults.read_text(encoding="utf-8"), "defaults")) == flatten(load_parameters(ROOT / "params.yaml"))
+
+
+def test_an_older_experiment_has_the_defaults_of_what_was_not_there_yet() -> None:
+    text = with_line("  model_revision: null\n", "").replace("  lr: 2.0e-5", "  lr: 5.0e-5")
+    assert parse_older_parameters(text, "its params.yaml").train.model_revision is None
+    assert parse_older_parameters(text, "its params.yaml").train.lr == 5e-5
+    with pytest.raises(UserError, match="is not a parameter"):
+        parse_older_parameters(text + "unknown: 1\n", "its params.yaml")

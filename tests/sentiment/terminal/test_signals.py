@@ -102,6 +102,16 @@ def test_under_dvc_a_stage_ends_when_its_parent_is_gone(tmp_path: Path, number: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_under_dvc_a_stage_whose_parent_was_gone_before_it_looked_ends_too(tmp_path: Path) -> None:
+    # It stands in for the stage, whose ancestors here would be this test's: the one that is left is no DVC and no Python.
+    program = PROGRAM.replace("run_main(main)", "import psutil; psutil.Process.parents = lambda self: [psutil.Process(1)]\nrun_main(main)")
+    environment = {**os.environ, "DVC_STAGE": "train", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-c", program, str(tmp_path / "out")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 130 and "is gone: it stops as well" in done.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_stage_whose_terminal_is_lost_ends_well(tmp_path: Path) -> None:
     process, terminal = pty.fork()
     if process == 0:

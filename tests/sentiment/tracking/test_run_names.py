@@ -32,6 +32,10 @@ BASE = flatten(PARAMETERS)
         ({"split.seed": 7}, "baseline_split.seed7"),
         ({"prepare.class_names": None}, "baseline_prepare.class_names-none"),
         ({"prepare.source": "data/imdb", "prepare.class_names": None}, "imdb_baseline"),
+        ({"prepare.source": "data/外卖"}, "外卖_baseline"),
+        ({"prepare.source": "data/reviews.v2"}, "reviews.v2_baseline"),
+        ({"prepare.source": "data/отзывы.csv.gz"}, "отзывы_baseline"),
+        ({"prepare.source": "data/imdb", "prepare.text_column": ["title", "text"]}, "imdb_baseline_text-title-text"),
     ],
 )
 def test_a_run_is_the_baseline_plus_what_changed(changes: dict[str, Any], name: str) -> None:
@@ -56,6 +60,9 @@ def test_a_plain_name_of_an_encoder_stays_in_the_long_form() -> None:
 
 def test_two_runs_that_differ_have_different_names() -> None:
     runs = [{}, {"train.lr": 5e-5}, {"train.lr": 5e-6}, {"train.lr": 5.5e-5}, {"train.epochs": 5}, {"seed": 43}, {"split.seed": 43}]
+    runs += [{"prepare.source": f"data/{name}"} for name in ("外卖", "отзывы", "reviews.v1", "reviews.v2")]
+    runs += [{"prepare.source": "data/x", "prepare.label_column": name} for name in ("stars", "tone")]
+    runs += [{"prepare.label_map": {"1": "bad"}}, {"prepare.label_map": {"1": None}}, {"prepare.drop_classes": ["积极"]}]
     runs += [{"train.class_weights": "balanced"}, {"prepare.strip_html": False}, {"split.max_train_examples": 2000}]
     assert len({experiment_name({**BASE, **changes}, BASE) for changes in runs}) == len(runs)
 

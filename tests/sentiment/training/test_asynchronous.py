@@ -12,7 +12,9 @@ import torch
 from transformers import TrainerCallback
 
 from sentiment.model.attention import CPU_ATTENTION
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.classification import load_classifier
+from sentiment.model.encoders import find_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.training import asynchronous

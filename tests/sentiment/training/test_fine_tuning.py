@@ -11,7 +11,9 @@ import torch
 import yaml
 from transformers import TrainerCallback
 
-from sentiment.model.encoders import find_encoder, load_classifier, load_tokenizer
+from sentiment.model.classification import load_classifier
+from sentiment.model.encoders import folder_encoder
+from sentiment.model.loading import load_tokenizer
 from sentiment.model.prediction import predict
 from sentiment.model.runtime import Runtime
 from sentiment.model.tokens import tokenize
@@ -60,7 +62,7 @@ def train(
     dtype: torch.dtype = torch.float32,
     callbacks: Any = (),
 ) -> Outcome:
-    found = find_encoder(chosen.model, None)
+    found = folder_encoder(Path(chosen.model))
     tokenizer = load_tokenizer(found)
     return fine_tune(
         lambda: load_classifier(found, ["bad", "good"], "cpu").to(dtype),
@@ -165,7 +167,7 @@ def test_a_smoothed_or_weighted_loss_trains_and_leaves_the_validation_loss_plain
     )
     assert smooth.validations == weighted.validations == plain.validations
 
-    data = examples(load_tokenizer(find_encoder(str(encoder_without_dropout), None)), 64, every=4)
+    data = examples(load_tokenizer(folder_encoder(encoder_without_dropout)), 64, every=4)
     answer = predict(plain.model, data.texts, data.labels, 8, Runtime("cpu", "fp32", 1))
     uniform = -np.log(answer.probabilities).mean(axis=1)
     weights_of_classes = np.array([64 / (2 * 48), 64 / (2 * 16)])  # rows over classes times the class's own rows

@@ -12,7 +12,7 @@ from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
 from sentiment.model.prediction import at_temperature, judge
-from sentiment.model.temperature import FILE, Temperature, read_temperature, write_temperature
+from sentiment.model.trained.temperature import FILE, Temperature, read_temperature, write_temperature
 from sentiment.terminal.errors import UserError
 from sentiment.training.temperature_fit import fit_temperature
 

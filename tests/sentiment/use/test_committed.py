@@ -7,7 +7,7 @@ import pytest
 
 from ablations.plan.survey import check_source
 from sentiment.terminal.errors import UserError
-from sentiment.use.committed import commit, commit_command, what_to_commit
+from sentiment.use.committed import commit, commit_command, warn_of_uncommitted, what_to_commit
 
 SOURCE = Path("data/mine.jsonl")
 
@@ -34,6 +34,18 @@ def test_an_untracked_source_is_refused_with_the_command_that_adds_it(repository
     assert what_to_commit(SOURCE) == []
     SOURCE.write_text("{} \n")
     assert what_to_commit(SOURCE) == [str(SOURCE)]
+
+
+def test_an_untracked_folder_is_said_with_the_command_that_adds_it(repository: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    model = Path("encoders/mine")
+    model.mkdir(parents=True)
+    (model / "config.json").touch()
+    warn_of_uncommitted("train", model)
+    said = capsys.readouterr().out.strip()
+    assert said.startswith("train: experiments with --temp or --queue would lack encoders/mine; commit it: git add ")
+    subprocess.run(["sh", "-c", said.partition("commit it: ")[2]], check=True)
+    warn_of_uncommitted("train", model)
+    assert capsys.readouterr().out == ""
 
 
 def test_nothing_but_the_source_is_committed(repository: Path) -> None:

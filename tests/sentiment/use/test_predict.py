@@ -20,8 +20,8 @@ from rich.console import Console
 from sentiment.data.reading.cleaning import clean
 from sentiment.evaluation.classifier import Classifier
 from sentiment.model.runtime import start_runtime
-from sentiment.model.temperature import Temperature, write_temperature
 from sentiment.model.text_settings import read_text_settings
+from sentiment.model.trained.temperature import Temperature, write_temperature
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.use import text_rows
 from sentiment.use.answers import Answer, LabelRule
@@ -188,15 +188,22 @@ def test_the_command_reads_arguments_and_standard_input(model: Path) -> None:
 
 def test_a_model_comes_out_of_the_cache_and_the_workspace_stays(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    for role in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{role}_NAME", "test")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "test@example.org")
     shutil.copytree(model, tmp_path / "models" / "classifier")
     for command in (
         "git init -q", "dvc init -q", "dvc add -q models/classifier", "git add -A",
-        "git -c user.name=a -c user.email=a@b commit -qm one",
+        "git commit -qm one",
     ):  # fmt: skip
         subprocess.run([*([sys.executable, "-m"] if command.startswith("dvc") else []), *command.split()], check=True, capture_output=True)
     (tmp_path / "models/classifier/config.json").write_text("changed")
     before = (tmp_path / "models/classifier.dvc").read_bytes()
+    subprocess.run(
+        [Path(sys.executable).with_name("gto"), "register", "sentiment-classifier", "--version", "v1.0.0"], check=True, capture_output=True
+    )
     folder = find_model("HEAD")
+    assert find_model("sentiment-classifier@v1.0.0") == folder  # a registered version is a tag
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == {path.name: path.read_bytes() for path in model.iterdir()}
     assert (tmp_path / "models/classifier/config.json").read_text() == "changed"
     assert (tmp_path / "models/classifier.dvc").read_bytes() == before

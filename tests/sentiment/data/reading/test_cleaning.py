@@ -57,3 +57,17 @@ def test_emoji_and_symbols_do() -> None:
 def test_a_key_is_always_the_same_and_fits_64_bits() -> None:
     assert key("a review") == key("a review") != key("a review.")
     assert 0 <= key("a review") < 2**64
+
+
+PIECES = ["\u037e", "\u0301", " ", *"&amp; amp; &lt; lt; &gt; < > br / p script &#38; #38; &#x3c; ; a <!-- -->".split()]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join) | st.text(max_size=30), st.booleans())
+def test_cleaning_twice_changes_nothing(text: str, html_too: bool) -> None:
+    cleaned = clean(text, html_too)
+    assert clean(cleaned, html_too) == cleaned
+
+
+def test_html_that_was_escaped_goes_too_and_hostile_nesting_ends() -> None:
+    assert clean("one&lt;br /&gt;two &amp;amp;amp; three", html_too=True) == "one two & three"
+    assert clean("&" + "amp;" * 20_000 + "x", html_too=True).startswith("&amp;")

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from sentiment.model.encoders import load_trained
+from sentiment.model.classification import load_trained
 from sentiment.model.prediction import compute_logits
 from sentiment.model.runtime import Runtime
 from sentiment.model.text_settings import TextSettings

@@ -11,10 +11,11 @@ from typing import Any
 import pytest
 import uvicorn
 
-from sentiment.use import request_limits
 from sentiment.use.answers import LabelRule
+from sentiment.use.explain import explain
 from sentiment.use.predict import Predictor
-from sentiment.use.serve import MOST_CHARACTERS, MOST_TEXTS, make_app
+from sentiment.use.service import request_limits
+from sentiment.use.service.serve import MOST_CHARACTERS, MOST_TEXTS, make_app
 from tests.trained import tiny_classifier
 
 
@@ -100,6 +101,17 @@ def test_what_is_wrong_is_refused_clearly(client: Client, body: Any, status: int
     assert found == status, content
     assert words in content["detail"]
     assert len(content["detail"]) < 500
+
+
+def test_it_explains_a_text_and_gives_the_text_back_whole(client: Client) -> None:
+    text = "so good, <3 never dull"
+    status, content = client.ask("POST", "/explain", {"text": text})
+    assert status == 200
+    assert "".join(word["text"] for word in content["words"]) == text
+    expected = explain(client.predictor, text)
+    assert [word["weight"] for word in content["words"] if word["weight"] is not None] == pytest.approx([word.weight for word in expected.words])
+    assert client.ask("POST", "/explain", {"text": text, "label": "great"})[0] == 422
+    assert client.ask("POST", "/explain", {"text": ""})[0] == 422
 
 
 def test_other_hosts_and_methods_are_refused(client: Client) -> None:

@@ -5,12 +5,16 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import TypeVar
 
 from sentiment.use.answers import Answer
 
 _GATHER_SECONDS = 0.004  # what a request waits for others at the most
 _TEXTS_TOGETHER = 64
 MOST_WAITING = 2048  # texts
+_COST_ALONE = 64  # texts that what runs alone counts for
+
+T = TypeVar("T")
 
 
 class BusyError(Exception):
@@ -68,6 +72,22 @@ class RequestBatches:
             return await request.answered
         finally:
             self._texts_waiting -= len(texts)
+
+    async def alone(self, action: Callable[[], T]) -> T:
+        """Run something with the model, in its thread, between two batches.
+
+        Raises
+        ------
+        BusyError
+            Where too many texts wait already.
+        """
+        if self._texts_waiting >= MOST_WAITING:
+            raise BusyError
+        self._texts_waiting += _COST_ALONE
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._thread, action)
+        finally:
+            self._texts_waiting -= _COST_ALONE
 
     async def _work(self) -> None:
         while True:

@@ -1,4 +1,4 @@
-"""A trained model as a web service: POST /predict, GET /model, GET /health, and one page."""
+"""A trained model as a web service: POST /predict and /explain, GET /model, GET /health, and one page."""
 
 import sys
 from collections.abc import AsyncIterator
@@ -17,14 +17,15 @@ from starlette.middleware.trustedhost import TrustedHostMiddleware
 from sentiment.core import paths
 from sentiment.core.files import read_json
 from sentiment.evaluation.paths import EVAL_METRICS
-from sentiment.model.temperature import read_temperature
+from sentiment.model.trained.temperature import read_temperature
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.answers import LabelRule
+from sentiment.use.explain import explain
 from sentiment.use.model_source import find_model
 from sentiment.use.predict import Predictor
-from sentiment.use.request_batches import BusyError, RequestBatches
-from sentiment.use.request_limits import BodyLimits
+from sentiment.use.service.request_batches import BusyError, RequestBatches
+from sentiment.use.service.request_limits import BodyLimits
 
 MOST_TEXTS = 256
 MOST_CHARACTERS = 20_000
@@ -33,6 +34,30 @@ _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
 
 OneText = Annotated[str, Field(max_length=MOST_CHARACTERS)]
+
+
+class ToExplain(BaseModel):
+    """What POST /explain takes: a text, and a class (the most probable one by default)."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: OneText
+    label: str | None = None
+
+
+class Word(BaseModel):
+    """A part of the text as the model read it; its weight in nats of log odds, null for what has none (spaces, and what was cut off)."""
+
+    text: str
+    weight: float | None
+
+
+class Why(BaseModel):
+    """Which words moved the decision."""
+
+    label: str
+    words: list[Word]
+    completeness_error: float
 
 
 class Texts(BaseModel):
@@ -112,6 +137,17 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
         ]
         return TextAnswers(answers=shown)
 
+    @app.post("/explain")
+    async def explain_one(request: ToExplain) -> Why:
+        try:
+            found = await batches.alone(lambda: explain(predictor, request.text, request.label))
+        except BusyError:
+            raise HTTPException(503, "too many texts are waiting: ask again in a second", {"Retry-After": "1"}) from None
+        except UserError as error:
+            raise HTTPException(422, str(error)) from None
+        words = [Word(text=part, weight=word.weight if word else None) for part, word in found.parts()]
+        return Why(label=found.label, words=words, completeness_error=found.completeness_error)
+
     @app.get("/health")
     async def health() -> dict[str, str]:
         return {"status": "ok"}
@@ -122,7 +158,7 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
     async def describe() -> dict[str, Any]:
         return about
 
-    page = files("sentiment.use").joinpath("templates/serve.html").read_text(encoding="utf-8")
+    page = files("sentiment.use.service").joinpath("templates/serve.html").read_text(encoding="utf-8")
 
     @app.get("/", response_class=HTMLResponse, include_in_schema=False)
     async def show_page() -> HTMLResponse:

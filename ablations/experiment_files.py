@@ -1,0 +1,60 @@
+"""The files of an experiment that the report reads: from the cache or a remote, without a checkout."""
+
+from functools import cache
+from pathlib import Path
+
+from ablations.repository import lock
+from sentiment.core import paths
+from sentiment.evaluation.paths import EVAL_REPORT
+from sentiment.use.recorded.cached_outputs import cached_file, read_output
+
+STEPS = paths.TRAIN_REPORT / paths.STEP_CURVE
+VALIDATION = paths.TRAIN_REPORT / paths.VALIDATION_CURVE
+PREDICTIONS = EVAL_REPORT / "predictions.parquet"
+_STAGES = {STEPS: "train", VALIDATION: "train", PREDICTIONS: "eval"}
+
+
+class UnreadableError(Exception):
+    """An experiment lacks something that the report needs; the message says what, and what helps."""
+
+
+class ExperimentFiles:
+    """Files of an experiment's cached outputs.
+
+    Parameters
+    ----------
+    name, revision : str
+        The experiment and its commit.
+    """
+
+    def __init__(self, name: str, revision: str) -> None:
+        self._name, self._revision = name, revision
+
+    def read(self, path: Path) -> bytes:
+        """Return the content of `STEPS`, `VALIDATION` or `PREDICTIONS`.
+
+        Raises
+        ------
+        UnreadableError
+            Where neither the cache nor a remote has it.
+        """
+        cached = cached_file(lock(self._revision), _STAGES[path], path)
+        content = cached.read_bytes() if cached else read_output(path, self._revision)
+        if content is None:
+            raise UnreadableError(
+                f"{path} is neither in the cache nor on a remote: `python -m sentiment receive {self._name}` fetches it where it was shared, "
+                "`python -m ablations run` makes what its plan has anew"
+            )
+        return content
+
+
+@cache
+def is_readable(name: str, revision: str) -> bool:
+    """Return whether the report could read an experiment: all its files are in the cache, or on a remote."""
+    files = ExperimentFiles(name, revision)
+    try:
+        for path in _STAGES:
+            files.read(path)
+    except UnreadableError:
+        return False
+    return True

@@ -1,0 +1,116 @@
+"""A local source of fetch: its files and archives, how they are read, and what their first rows look like."""
+
+import re
+import tempfile
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+
+from sentiment.core.tables import SPLITS
+from sentiment.data.reading.delimited import Told, dialect_of, first_row_as_data
+from sentiment.data.reading.encodings import encoding_of
+from sentiment.data.reading.formats import KINDS, TEXT_FILE, kind_of, read_rows
+from sentiment.data.reading.raw_lines import OPENERS, UTF_8
+from sentiment.data.reading.sources import SourceFile, find_files
+from sentiment.terminal.errors import UserError, shown
+from sentiment.terminal.progress import say
+
+ARCHIVE = ".zip"
+_SHOWN_ROWS = 3
+
+
+@contextmanager
+def unpacked(source: Path) -> Iterator[Path]:
+    """Give the source itself, or, of a zip archive, a temporary folder with what is in it (the file, where it is one)."""
+    if source.suffix.lower() != ARCHIVE or source.is_dir():
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as name:
+        try:
+            with zipfile.ZipFile(source) as archive:
+                members = [one for one in archive.namelist() if not one.startswith("__MACOSX/")]
+                archive.extractall(name, members)
+        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+            raise UserError(f"{source}: cannot be unpacked ({error}): unpack it and fetch the folder") from None
+        there = [path for path in Path(name).iterdir() if not path.name.startswith(".")]
+        yield there[0] if len(there) == 1 else Path(name)
+
+
+def plain_name(path: Path) -> str:
+    """Return a name for a file's data: without the suffixes of its kind, dashes for what a name may not have."""
+    name = path.name
+    while Path(name).suffix.lower() in (*OPENERS, *KINDS, ARCHIVE, TEXT_FILE) and Path(name).stem:
+        name = Path(name).stem
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
+
+
+def local_files(source: Path, splits: list[str] | None) -> list[SourceFile]:
+    """Find the files of a source, by their names or by what ``--split`` says; say what is left out."""
+    if splits is not None:
+        return _named_files(source, splits)
+    files, ignored = find_files(source, str(source))
+    for path in ignored:
+        say(f"fetch: {path.relative_to(source)} starts with none of train, validation, test (only the first word of a name counts): left out")
+    return files
+
+
+def _named_files(source: Path, splits: list[str]) -> list[SourceFile]:
+    files: list[SourceFile] = []
+    for item in splits:
+        pattern, _, ours = item.partition("=")
+        ours = ours or pattern
+        if ours not in SPLITS or not source.is_dir():
+            raise UserError(
+                f"--split {item}: for a local folder write FILES=train, FILES=validation or FILES=test, FILES a name or a pattern like 'part-*.csv'"
+            )
+        found = sorted(path for path in source.glob(pattern) if kind_of(path) or path.is_dir())
+        if not found:
+            raise UserError(f"--split {item}: {source} has no file {pattern} of a known kind ({', '.join(KINDS)})")
+        files.extend(SourceFile(path, ours) for path in found)
+    if doubled := [path for path, count in Counter(file.path for file in files).items() if count > 1]:
+        raise UserError(f"--split: {doubled[0]} would stand in two splits")
+    return files
+
+
+def say_how(files: list[SourceFile], source: Path, told: Told) -> dict[str, str]:
+    """Say in a line how each file is read, where that is not as usual; return it by the file's name.
+
+    Raises
+    ------
+    UserError
+        Where the first row of a delimited file looks like data and nobody said what it is.
+    """
+    found: dict[str, str] = {}
+    for file in files:
+        path = file.path
+        tabs = kind_of(path) == ".tsv"
+        words: list[str] = []
+        if kind_of(path) in (".csv", ".tsv"):
+            reason = first_row_as_data(path, tabs, told) if told.header is None else None
+            if reason:
+                raise UserError(
+                    f"{path}, line 1: is it a header? {reason}: add --no-header (the columns are then column_1, column_2, …), or --header"
+                )
+            words = dialect_of(path, tabs, told.encoding).differs(tabs)
+            words += ["without a header"] if told.header is False else []
+        elif kind_of(path) in (".json", ".jsonl") or path.suffix == TEXT_FILE:
+            encoding = told.encoding or encoding_of(path)
+            words = [f"in {encoding}"] if encoding != UTF_8 else []
+        if words:
+            name = path.name if path == source else path.relative_to(source).as_posix()
+            found[name] = ", ".join(words)
+            say(f"fetch: {name} is read as {kind_of(path) or TEXT_FILE} {found[name]}" + ("" if told.encoding else " (--encoding says another)"))
+    return found
+
+
+def show_first_rows(files: list[SourceFile], source: Path, told: Told) -> None:
+    """Print the first rows of each split as they would be read."""
+    say_how(files, source, told)
+    for split in dict.fromkeys(file.split for file in files):
+        mine = [file for file in files if file.split == split]
+        print(f"{split}: {len(mine)} files, the first {mine[0].path.name}")
+        for row in islice(read_rows(mine[0].path, told=told), _SHOWN_ROWS):
+            print(f"  {row.number}: " + ", ".join(f"{name} = {shown(value)}" for name, value in row.values.items()))
