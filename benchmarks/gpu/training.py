@@ -21,7 +21,7 @@ from transformers import TrainerCallback, TrainerControl, TrainerState, Training
 from benchmarks.gpu.setting import Setting, last_line, run_module
 from benchmarks.recipe import read_reviews
 from sentiment.model.classification import load_classifier
-from sentiment.model.encoders import find_encoder
+from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import start_runtime
 from sentiment.model.tokens import TokenizedTexts, tokenize
@@ -115,7 +115,7 @@ def train(job: Job) -> dict[str, Any]:
     runtime = start_runtime(settings.precision, training=True)
     if job.memory_share < 1.0:
         torch.cuda.set_per_process_memory_fraction(job.memory_share)
-    encoder = find_encoder(job.model, None)
+    encoder = folder_encoder(Path(job.model))
     tokenizer = load_tokenizer(encoder)
     texts, labels = read_reviews(Path(job.reviews))
     count = min(job.rows, len(texts) - _VALIDATION)

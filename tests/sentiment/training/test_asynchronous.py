@@ -13,7 +13,7 @@ from transformers import TrainerCallback
 
 from sentiment.model.attention import CPU_ATTENTION
 from sentiment.model.classification import load_classifier
-from sentiment.model.encoders import find_encoder
+from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.runtime import Runtime
 from sentiment.terminal.errors import Interrupted, UserError
@@ -52,7 +52,7 @@ def signal_self() -> None:
 
 def train(encoder: Path, folder: Path, log: Log, step: str = "eager", **changes: Any) -> Outcome:
     chosen = settings(encoder, epochs=2, **changes)
-    found = find_encoder(chosen.model, None)
+    found = folder_encoder(encoder)
     tokenizer = load_tokenizer(found)
     data = examples(tokenizer, 44), examples(tokenizer, 8)
     runtime = replace(Runtime("cpu", "fp32", 1), step=step)
@@ -128,7 +128,7 @@ def test_layers_are_compiled_once_for_all_and_only_for_training(encoder: Path, m
     bare = torch.compile
     monkeypatch.setattr(torch, "compile", lambda function, dynamic, options: bare(function, dynamic=dynamic, backend=backend))
     torch.manual_seed(0)
-    model = load_classifier(find_encoder(str(encoder), None), ["bad", "good"], "mps")
+    model = load_classifier(folder_encoder(encoder), ["bad", "good"], "mps")
     before = model.eval()(input_ids=torch.arange(5, 21)[None]).logits
     compile_layers(model)
     assert torch.equal(model(input_ids=torch.arange(5, 21)[None]).logits, before)
