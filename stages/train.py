@@ -127,6 +127,8 @@ def summarise_training(outcome: Outcome, runtime: Runtime, unknown: float) -> di
         "precision": runtime.precision,
         "threads": runtime.threads,
         "processes": runtime.processes,
+        "determinism": runtime.determinism,
+        "step": outcome.step,
     }
 
 
@@ -139,7 +141,7 @@ def main() -> None:
     encoder = find_encoder(settings.model, settings.model_revision)
     if processes.launch("stages.train"):
         return
-    runtime = start_runtime(settings.precision)
+    runtime = start_runtime(settings.precision, training=True)
     tokenizer = load_tokenizer(encoder)
     check_length(encoder, tokenizer, settings)
     check_files(paths.SPLIT, "split", ["train.parquet", "validation.parquet", CLASSES_FILE])

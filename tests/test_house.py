@@ -120,6 +120,18 @@ def test_params_yaml_is_the_baseline_in_the_schemas_order() -> None:
             assert list(content) == list(type(getattr(parameters, section)).model_fields)
 
 
+def test_dvc_changes_the_lines_of_params_yaml_that_it_sets_and_no_other(tmp_path: Path) -> None:
+    from dvc.utils.hydra import apply_overrides  # what `dvc exp run -S` calls
+
+    written = tmp_path / "params.yaml"
+    before = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    written.write_text(before, encoding="utf-8")
+    apply_overrides(str(written), ["train.batch_size=32"])
+    pairs = zip(before.splitlines(), written.read_text(encoding="utf-8").splitlines(), strict=True)
+    changed = [line for line, new in pairs if line != new]
+    assert [line.split(":")[0].strip() for line in changed] == ["batch_size"]
+
+
 def test_every_public_function_says_what_it_does() -> None:
     for path in [*modules("sentiment"), *modules("stages"), *modules("ablations")]:
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

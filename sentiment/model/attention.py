@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
+from sentiment.model import flash
 from sentiment.model.dropout import apply_mask, draw_mask, keep_scale
 
 CPU_ATTENTION = "cpu_dropout"
 # They call the attention with query, key, value, a mask of the padding, scaling and dropout, and nothing else that counts.
-_KNOWN_MODELS = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}
+KNOWN_MODELS = {"bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"}
 
 
 def training_attention(model_type: str, device: str, sdpa: bool) -> str:
@@ -35,12 +36,15 @@ def training_attention(model_type: str, device: str, sdpa: bool) -> str:
     Returns
     -------
     str
-        sdpa on a GPU, eager where the class lacks it; on a CPU this module's, made known to transformers by the call, or eager for an
-        architecture that has an attention of its own.
+        On a CPU this module's, on an NVIDIA GPU from Ampere on that of `sentiment.model.flash`, made known to
+        transformers by the call; for an architecture that has an attention of its own, eager and
+        sdpa, or eager where the class lacks that.
     """
+    if device == "cuda" and model_type in KNOWN_MODELS and flash.has_flash():
+        return flash.register()
     if device != "cpu":
         return "sdpa" if sdpa else "eager"
-    if model_type not in _KNOWN_MODELS:
+    if model_type not in KNOWN_MODELS:
         return "eager"
     from transformers import AttentionInterface
     from transformers.masking_utils import AttentionMaskInterface

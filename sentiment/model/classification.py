@@ -9,7 +9,7 @@ from sentiment.model.attention import training_attention
 from sentiment.model.dropout import use_fast_dropout
 from sentiment.model.encoders import Encoder
 from sentiment.model.loading import be_quiet, encoder_architecture, first_line, from_hub_or_folder, knows_words, load_config, load_tokenizer
-from sentiment.model.runtime import Runtime
+from sentiment.model.runtime import DETERMINISM_VARIABLE, Runtime
 from sentiment.model.tokens import pad, tokenize
 from sentiment.terminal.errors import UserError
 
@@ -82,7 +82,8 @@ def try_encoder(encoder: Encoder, tokenizer: Any, class_names: list[str], head: 
     loaded = _load(encoder, class_names, head, _attention(encoder, runtime.device))
     model = loaded.model.to(runtime.device)
     if problem := _step(model, tokenizer, replace(runtime, precision="fp32")):
-        raise UserError(f"{encoder.title}: {type(model).__name__} fails in its first training step ({first_line(problem)})")
+        advice = f": set {DETERMINISM_VARIABLE}=loose to train it all the same" if "deterministic implementation" in str(problem) else ""
+        raise UserError(f"{encoder.title}: {type(model).__name__} fails in its first training step ({first_line(problem)}){advice}")
     # DeBERTa's first version fills masked scores with a number that bf16 does not have.
     return Trial(loaded.head, bf16=_step(model, tokenizer, replace(runtime, precision="bf16")) is None)
 

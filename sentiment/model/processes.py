@@ -83,9 +83,21 @@ def launch(module: str) -> bool:
 
 
 def join(device: str) -> None:
-    """Bring the processes together; nothing is done where there is one."""
+    """Bring the processes together; nothing is done where there is one.
+
+    Raises
+    ------
+    UserError
+        Where there are more of them on this machine than GPUs: NCCL takes one process a GPU.
+    """
     if count() > 1 and not torch.distributed.is_initialized():
         if device == "cuda":
+            here, gpus = int(os.environ.get("LOCAL_WORLD_SIZE", "1")), torch.cuda.device_count()
+            if here > gpus:
+                raise UserError(
+                    f"{PROCESSES_VARIABLE}={here}: this machine has {gpus} GPU{'s' if gpus > 1 else ''}, and each process needs one to itself: "
+                    f"set {PROCESSES_VARIABLE}={gpus}, or SENTIMENT_DEVICE=cpu"
+                )
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
         torch.distributed.init_process_group("nccl" if device == "cuda" else "gloo")
 

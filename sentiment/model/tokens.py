@@ -16,6 +16,8 @@ _CHUNK_CHARACTERS = 1_000_000
 _PIECE_CHARACTERS = 500_000  # far more than any review has
 # oneDNN compiles and keeps kernels for each new shape, some 6 MB a length: fewer lengths save memory and time.
 LENGTH_STEP = 8
+# A GPU's step is recorded for each new shape; with 8 texts and more, products of multiples of 128 rows fill its tiles.
+_CUDA_LENGTH_STEP = 16
 _HEAD_SHARE = 0.25  # Sun et al. 2019, "How to Fine-Tune BERT for Text Classification?": 128 of 510
 
 
@@ -101,17 +103,30 @@ def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: 
     return TokenizedTexts(token_ids, full_lengths, _layout(tokenizer, len(prefix), len(suffix)))
 
 
+def length_step(device: str, max_length: int) -> int:
+    """Return what the lengths of a training's batches are multiples of, so that there are few.
+
+    Parameters
+    ----------
+    device : str
+        cpu, cuda or mps.
+    max_length : int
+        Tokens a text has at most: no batch may become longer than a model that just reads them.
+    """
+    return _CUDA_LENGTH_STEP if device == "cuda" and max_length % _CUDA_LENGTH_STEP == 0 else LENGTH_STEP
+
+
 def head_tokens(room: int, truncation: str) -> int:
     """Return how many of the `room` tokens that a long text keeps are from its beginning; the others are from its end."""
     return {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
 
 
-def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: Layout = _PLAIN) -> dict[str, torch.Tensor]:
-    """Make one batch, of int64 and the shape (texts, longest text up to a multiple of 8).
+def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: Layout = _PLAIN, step: int = LENGTH_STEP) -> dict[str, torch.Tensor]:
+    """Make one batch, of int64 and the shape (texts, longest text up to a multiple of `step`).
 
     It has `input_ids` and `attention_mask`, and `token_type_ids` where the layout has some.
     """
-    longest = -(-max(len(ids) for ids in token_ids) // LENGTH_STEP) * LENGTH_STEP
+    longest = -(-max(len(ids) for ids in token_ids) // step) * step
     shape = (len(token_ids), longest)
     batch = {"input_ids": torch.full(shape, pad_token_id, dtype=torch.int64), "attention_mask": torch.zeros(shape, dtype=torch.int64)}
     first, last = layout.first_types, layout.last_types

@@ -5,9 +5,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
 
 _LINE_EVERY_SECONDS = 15.0
 
@@ -33,7 +34,7 @@ class ProgressBar:
         Show nothing: the job is short.
     """
 
-    def __init__(self, description: str, total: int, progress: Progress | None, silent: bool = False) -> None:
+    def __init__(self, description: str, total: int, progress: "Progress | None", silent: bool = False) -> None:
         self._silent = silent
         self._description = description
         self._total = total
@@ -81,6 +82,10 @@ def progress_bar(description: str, total: int, at_least: int = 0) -> Iterator[Pr
     if total < at_least or not sys.stderr.isatty() or not _speaks():
         yield ProgressBar(description, total, None, silent=total < at_least)
         return
+    # Here, so that what only prints lines needs no such package.
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from sentiment.core.checkpoint_store import MANIFEST, checkpoint_steps, checkpoints_root, discard, empty_trash, lock_training
-from sentiment.core.code_dependencies import code_files
 from sentiment.core.files import read_json, write_json
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import say
@@ -56,6 +55,8 @@ def fingerprint(stage: str, inputs: list[Path], settings: dict[str, Any]) -> str
     str
         16 hexadecimal digits.
     """
+    from sentiment.core.code_dependencies import code_files  # here, so that a training without a stage needs no package for it
+
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode())
     for path in [*code_files(stage), *inputs]:
         digest.update(hashlib.sha256(path.read_bytes()).digest())

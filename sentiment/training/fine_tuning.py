@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 from torch.utils.data import Dataset
-from transformers import PrinterCallback, Trainer, TrainerCallback, TrainerControl, TrainingArguments, set_seed
+from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
 from sentiment.model import processes
 from sentiment.model.prediction import predict
-from sentiment.model.runtime import Runtime
-from sentiment.model.tokens import LENGTH_STEP, Layout, pad
+from sentiment.model.runtime import STEP_VARIABLE, Runtime
+from sentiment.model.tokens import LENGTH_STEP, Layout, length_step, pad
 from sentiment.terminal.errors import UserError
+from sentiment.training.asynchronous import AsynchronousTrainer
 from sentiment.training.callbacks import EpochCallback, PatienceCallback, SavingCallback, epochs_until_patience_ended, stopping_on_signals
 from sentiment.training.checkpoints import discard_after, last_checkpoint
 from sentiment.training.data_order import FILLER, TrainingOrder
@@ -68,7 +69,7 @@ def fine_tune(
     DivergedError
         Where a loss is not finite.
     UserError
-        Where the disk has no room for the checkpoints and the model.
+        Where the disk has no room for the checkpoints and the model, or a GPU's memory does not hold a step.
     """
     set_seed(seed)
     model = load_model()
@@ -82,13 +83,14 @@ def fine_tune(
         args=arguments,
         train_dataset=_Dataset(train),
         eval_dataset=_Dataset(validation),
-        data_collator=_Collator(model.config.pad_token_id or 0, train.texts.layout),
-        compute_loss_func=training_loss(settings, train.labels, model.config.num_labels),
+        data_collator=_Collator(model.config.pad_token_id or 0, train.texts.layout, length_step(runtime.device, settings.max_length)),
+        compute_loss_func=training_loss(settings, train.labels, model.config.num_labels, runtime.device),
         callbacks=[EpochCallback(order), PatienceCallback(settings.early_stopping_patience), *callbacks, FiniteCheck()],
     )
     # BERT's forward takes **kwargs, which Trainer mistakes for a loss that is scaled already.
     trainer.model_accepts_loss_kwargs = False
     trainer.prepare_for(order, validation, runtime)
+    trainer.run_on(runtime)
     trainer.remove_callback(PrinterCallback)
     if processes.rank():
         torch.manual_seed(seed + processes.rank())  # dropout of its own; the first process draws as one alone does
@@ -100,6 +102,7 @@ def fine_tune(
         validations=validations,
         tokens=int(trainer.state.num_input_tokens_seen),
         flops=float(trainer.state.total_flos),
+        step=trainer.step,
     )
 
 
@@ -122,6 +125,8 @@ def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameter
             steps, validations = read_history(trainer.state.log_history)
             where = Divergence(str(error), trainer.state.global_step, trainer.state.max_steps, steps[-1].lr)
             raise DivergedError(where, steps, validations) from None
+        except torch.OutOfMemoryError:
+            raise UserError(_out_of_memory(settings, trainer.step)) from None
 
 
 def steps_per_epoch(examples: int, batch_size: int) -> int:
@@ -129,9 +134,7 @@ def steps_per_epoch(examples: int, batch_size: int) -> int:
     return -(-examples // batch_size)
 
 
-class _ClassifierTrainer(Trainer):
-    control: TrainerControl
-
+class _ClassifierTrainer(AsynchronousTrainer):
     def prepare_for(self, order: TrainingOrder, validation: Examples, runtime: Runtime) -> None:
         self._order = order
         self._validation = validation
@@ -167,11 +170,11 @@ class _Dataset(Dataset[dict[str, Any]]):
 
 
 class _Collator:
-    def __init__(self, pad_token_id: int, layout: Layout) -> None:
-        self._pad_token_id, self._layout = pad_token_id, layout
+    def __init__(self, pad_token_id: int, layout: Layout, step: int) -> None:
+        self._pad_token_id, self._layout, self._step = pad_token_id, layout, step
 
     def __call__(self, rows: list[dict[str, Any]]) -> dict[str, torch.Tensor]:
-        batch = pad([row["input_ids"] for row in rows], self._pad_token_id, self._layout)
+        batch = pad([row["input_ids"] for row in rows], self._pad_token_id, self._layout, self._step)
         batch["labels"] = torch.tensor([row["labels"] for row in rows])
         return batch
 
@@ -184,6 +187,19 @@ def _examples_a_pass(settings: TrainParameters) -> int:
             f"accumulated micro-batches each need a multiple of {passes}"
         )
     return settings.batch_size // passes
+
+
+def _out_of_memory(settings: TrainParameters, step: str) -> str:
+    together, parts = processes.count(), settings.gradient_accumulation_steps
+    more = next((count for count in range(parts + 1, settings.batch_size + 1) if settings.batch_size % (count * together) == 0), None)
+    tries = [f"{STEP_VARIABLE}=eager (the same bits, about half the memory)"] if step == "graph" else []
+    tries.append(
+        f"train.gradient_accumulation_steps = {more} (the same update, from smaller parts)" if more else "a smaller train.max_length or train.model"
+    )
+    return (
+        f"the GPU's memory does not hold a step of train.batch_size = {settings.batch_size} texts of train.max_length = {settings.max_length} tokens "
+        f"with train.gradient_accumulation_steps = {parts}: set {', or '.join(tries)}, or end other programs on this GPU"
+    )
 
 
 def _arguments(settings: TrainParameters, seed: int, runtime: Runtime, folder: Path) -> TrainingArguments:
@@ -211,6 +227,7 @@ def _arguments(settings: TrainParameters, seed: int, runtime: Runtime, folder: P
         include_num_input_tokens_seen="all",
         report_to="none",
         disable_tqdm=True,
+        accelerator_config={"non_blocking": True},  # from pinned memory to the GPU while the host goes on
     )
     if arguments.n_gpu > 1:
         arguments._n_gpu = 1  # DataParallel would multiply the batch by the number of GPUs

@@ -64,6 +64,8 @@ class Outcome:
         Tokens trained on, padding included.
     flops : float
         Floating point operations of all training steps, as 6 × tokens × parameters without embeddings.
+    step : str
+        How the device was given its steps: eager, graph or compiled, as in `sentiment.model.runtime`.
     """
 
     model: Any
@@ -71,6 +73,7 @@ class Outcome:
     validations: list[ValidationRecord]
     tokens: int
     flops: float
+    step: str = "eager"
 
     @property
     def best(self) -> ValidationRecord:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from sentiment.training.parameters import TrainParameters
 
 
-def training_loss(settings: TrainParameters, labels: npt.NDArray[np.int64], classes: int) -> Callable[..., torch.Tensor]:
+def training_loss(settings: TrainParameters, labels: npt.NDArray[np.int64], classes: int, device: str) -> Callable[..., torch.Tensor]:
     """Return the loss that Trainer calls for each micro-batch.
 
     Parameters
@@ -22,6 +22,8 @@ def training_loss(settings: TrainParameters, labels: npt.NDArray[np.int64], clas
         Of the training set: class weights are balanced over it.
     classes : int
         Number of classes.
+    device : str
+        cpu, cuda or mps: where the logits are.
 
     Returns
     -------
@@ -31,14 +33,14 @@ def training_loss(settings: TrainParameters, labels: npt.NDArray[np.int64], clas
     weights: torch.Tensor | None = None
     if settings.class_weights == "balanced":
         counts = np.maximum(np.bincount(labels, minlength=classes), 1)
-        weights = torch.tensor(len(labels) / (classes * counts), dtype=torch.float32)
+        weights = torch.tensor(len(labels) / (classes * counts), dtype=torch.float32, device=device)
 
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | int | None = None) -> torch.Tensor:
         # The sum over a micro-batch by the examples of the whole step: accumulation changes nothing.
         total = F.cross_entropy(
             outputs.logits.float(),
             labels,
-            weight=weights.to(outputs.logits.device) if weights is not None else None,
+            weight=weights,
             label_smoothing=settings.label_smoothing,
             reduction="sum",
         )

@@ -115,7 +115,7 @@ def test_every_arm_trains_on_each_text_once(name: str, model: Path) -> None:
     steps = list(training.epoch(sample(18)))
     assert [step.tokens for step in steps] != []
     assert sum(step.tokens for step in steps) == int(sample(18).texts.lengths.sum())
-    assert all(step.padded_tokens >= step.tokens and step.loss > 0 for step in steps)
+    assert all(step.padded_tokens >= step.tokens and float(step.loss) > 0 for step in steps)
     assert not torch.equal(before, torch.cat([parameter.detach().flatten() for parameter in training.model.parameters()]))
 
 

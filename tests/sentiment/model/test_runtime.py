@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from sentiment.model.runtime import describe_runtime, has_bf16, start_runtime
+from sentiment.model import processes
+from sentiment.model.runtime import be_deterministic, describe_runtime, has_bf16, start_runtime
 from sentiment.terminal.errors import UserError
 
 
@@ -53,3 +54,31 @@ def test_precision_is_what_was_asked_for(monkeypatch: pytest.MonkeyPatch) -> Non
     assert start_runtime("fp32").precision == "fp32"
     with start_runtime("bf16").autocast():
         assert (torch.ones(2, 2) @ torch.ones(2, 2)).dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize(("device", "determinism", "raises"), [("cuda", "strict", True), ("cuda", "loose", False), ("cpu", "strict", False)])
+def test_strict_determinism_refuses_on_a_gpu(device: str, determinism: str, raises: bool) -> None:
+    be_deterministic(device, determinism)
+    assert torch.are_deterministic_algorithms_enabled()
+    assert torch.is_deterministic_algorithms_warn_only_enabled() is not raises
+
+
+@pytest.mark.parametrize(("variable", "allowed"), [("SENTIMENT_STEP", "eager, graph, compiled"), ("SENTIMENT_DETERMINISM", "strict, loose")])
+def test_a_way_that_does_not_exist_is_refused(variable: str, allowed: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "fast")
+    with pytest.raises(UserError, match=f"{variable}=fast: it must be one of {allowed}"):
+        start_runtime("fp32")
+
+
+def test_steps_are_recorded_on_one_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SENTIMENT_DEVICE", "cpu")
+    monkeypatch.setenv("SENTIMENT_STEP", "graph")
+    assert start_runtime("fp32").step == "eager"
+
+
+def test_more_processes_than_gpus_are_refused_with_a_way_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    with pytest.raises(UserError, match="SENTIMENT_PROCESSES=2: this machine has 1 GPU, .* set SENTIMENT_PROCESSES=1, or SENTIMENT_DEVICE=cpu"):
+        processes.join("cuda")

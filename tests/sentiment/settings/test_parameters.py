@@ -11,7 +11,7 @@ from sentiment.settings.schema import flatten, load_parameters, parse_older_para
 from sentiment.terminal.errors import UserError
 from tests.imports import ROOT
 
-TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+TEXT = (ROOT / "sentiment/settings/defaults.yaml").read_text(encoding="utf-8")  # the same values, one to a line
 
 
 def with_line(old: str, new: str) -> str:
@@ -67,7 +67,7 @@ def test_what_dvc_writes_back_is_read_back() -> None:
         ("  epochs: 3", "  epochs: 3\n  epochs: 4", ["epochs", "stands twice"]),
         ("lr: 2.0e-5", "lr: .nan", ["train.lr"]),
         ("keep: last", "keep: first", ["train.keep = 'first'", "'last' or 'best'"]),
-        ("truncation: head ", "truncation: middle ", ["train.truncation = 'middle'"]),
+        ("truncation: head\n", "truncation: middle\n", ["train.truncation = 'middle'"]),
         ("model_revision: null", "model_revision: 8605e09", ["train.model_revision", "put the revision in quotes"]),
         ("[negative, positive]", "[good, good]", ["prepare.class_names", "distinct"]),
         ("[negative, positive]", "[good]", ["prepare.class_names"]),
@@ -75,15 +75,15 @@ def test_what_dvc_writes_back_is_read_back() -> None:
         ("source: data/reviews.jsonl", "source: /tmp/other.jsonl", ["inside the repository"]),
         ("gradient_accumulation_steps: 1", "gradient_accumulation_steps: 3", ["batch_size (8) must be a multiple"]),
         ("near_duplicate_threshold: 0.9", "near_duplicate_threshold: 2", ["prepare.near_duplicate_threshold = 2"]),
-        ("seed: 42   ", "sede: 42   ", ["sede is not a parameter: did you mean seed?"]),
+        ("seed: 42\n\n", "sede: 42\n\n", ["sede is not a parameter: did you mean seed?"]),
         ("  batch_size: 8", "  batch-size: 8", ["train.batch-size is not a parameter: did you mean train.batch_size?"]),
         ("  lr: 2.0e-5", "  learning rate: 2.0e-5", ["train.learning rate is not a parameter: known are model"]),
         ("\neval:", "\nevaluation:", ["evaluation is not a parameter"]),
         ("  lr: 2.0e-5", "  lr: {{ lr }}", ["params.yaml, line ", "a key must be a plain name"]),
         ("model_revision: null", "model_revision: 2020-13-45", ["params.yaml: holds a value that cannot be read"]),
         ("model_revision: null", "model_revision: 2020-10-05", ["train.model_revision = datetime.date(2020, 10, 5)"]),
-        ("seed: 42   ", f"seed: {'9' * 5000}", ["params.yaml: holds a value that cannot be read"]),
-        ("seed: 42   ", "seed: -1", ["seed = -1"]),
+        ("seed: 42\n\n", f"seed: {'9' * 5000}\n\n", ["params.yaml: holds a value that cannot be read"]),
+        ("seed: 42\n\n", "seed: -1\n", ["seed = -1"]),
         ("class_weights: null", "class_weights: on", ["train.class_weights = 'on'", "'balanced'"]),
         ("max_train_examples: null", "max_train_examples: 0.5", ["split.max_train_examples = 0.5", "integer"]),
         ("test_size: 0.2", "test_size: 1.0", ["split.test_size = 1.0", "less than 1"]),

@@ -13,7 +13,7 @@ from sentiment.settings.schema import flatten, parse_parameters
 from sentiment.tracking.run_names import baseline_parameters, experiment_name, long_form
 from tests.imports import ROOT
 
-TEXT = (ROOT / "params.yaml").read_text(encoding="utf-8")
+TEXT = (ROOT / "sentiment/settings/defaults.yaml").read_text(encoding="utf-8")  # the same values, one to a line
 PARAMETERS = parse_parameters(TEXT, "params.yaml")
 BASE = flatten(PARAMETERS)
 
@@ -116,7 +116,7 @@ def test_a_baseline_of_another_time_is_compared_by_the_keys_that_both_have(repos
 
     Path("params.yaml").write_text(re.sub(rf"^{edit[0].rstrip()}.*\n", edit[1], TEXT, flags=re.MULTILINE), encoding="utf-8")
     git("-c", "commit.gpgsign=false", "commit", "-q", "-a", "-m", "older")
-    changed = parse_parameters(TEXT.replace("batch_size: 8 ", "batch_size: 32 "), "params.yaml")
+    changed = parse_parameters(TEXT.replace("batch_size: 8\n", "batch_size: 32\n", 1), "params.yaml")
     assert describe_run(changed, "0123456789abcdef", ["a", "b"]).name == "baseline_bs32"
 
 
