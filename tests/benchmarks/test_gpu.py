@@ -15,7 +15,8 @@ from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import repeats, timeline
 from benchmarks.gpu.arithmetic import cost, imdb_epoch, linear_weights
 from benchmarks.gpu.setting import SMALL, Setting
-from benchmarks.recipe import BERT_BASE, PROJECT, Training, training_flops
+from benchmarks.recipe import BERT_BASE, PROJECT, Training
+from benchmarks.samples import training_flops
 from tests.benchmarks.test_training_benchmarks import third_party
 from tests.imports import PACKAGES, ROOT
 from tests.models import tiny_bert
@@ -72,7 +73,7 @@ def test_a_profile_counts_what_overlaps_once_and_sorts_kernels() -> None:
         ("device", "nvjet_sm90_tst_256x128", 2_000_000, 3_000_000),
         ("device", "multi_tensor_apply_kernel<FusedAdamMathFunctor>", 9_000_000, 1_000_000),
     ]
-    found = timeline.summary(events, steps=2)
+    found = timeline.summarise_events(events, steps=2)
     assert found["busy_ms"] == 2.5
     assert (found["kernels"], found["launches"]) == (1.5, 0.5)
     assert found["groups_ms"] == {"attention": 1.0, "matrix products": 1.5, "update": 0.5}
@@ -136,13 +137,13 @@ def test_what_is_measured_is_kept_and_not_measured_again(setting: Setting, tmp_p
     plans = [{"one": ("a", unit("one"), str), "two": ("c", unit("two", fails), str), "three": ("d", unit("three"), str)} for fails in (True, False)]
     monkeypatch.setattr(gpu, "units", lambda _: plans[0])
     with pytest.raises(KeyboardInterrupt):
-        gpu.measure(setting, ["one", "c"], path, {"torch": "2"})
+        gpu.measure_units(setting, ["one", "c"], path, {"torch": "2"})
     monkeypatch.setattr(gpu, "units", lambda _: plans[1])
-    done = gpu.measure(setting, ["c", "one"], path, {"torch": "2"})
+    done = gpu.measure_units(setting, ["c", "one"], path, {"torch": "2"})
     assert ran == ["one", "two"]
     assert set(done["units"]) == {"one", "two"} == set(json.loads(path.read_text())["units"])
     with pytest.raises(SystemExit, match="torch: 2 there, 3 here"):
-        gpu.measure(setting, ["a"], path, {"torch": "3"})
+        gpu.measure_units(setting, ["a"], path, {"torch": "3"})
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

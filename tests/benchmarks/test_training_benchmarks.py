@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.recipe import ARMS, PROJECT, TUTORIAL, Sample, Training, read_reviews, training_flops
+from benchmarks.recipe import ARMS, PROJECT, TUTORIAL, Training
+from benchmarks.samples import Sample, read_reviews, training_flops
 from sentiment.model.tokens import TokenizedTexts
-from tests.imports import ROOT, dependencies
+from tests.imports import ROOT, code_that_counts
 from tests.models import tiny_bert
 
 BARE = {"torch", "transformers", "numpy", "pyarrow"}
@@ -36,8 +37,8 @@ def third_party(path: Path) -> set[str]:
 
 
 def test_the_speed_benchmark_needs_four_packages_alone() -> None:
-    modules = dependencies(ROOT / "benchmarks/train_throughput.py") | {"sentiment/terminal/errors.py", "sentiment/model/network.py"}
-    assert {name for module in modules for name in third_party(ROOT / module)} <= BARE
+    modules = code_that_counts(ROOT / "benchmarks/train_throughput.py") | {ROOT / "sentiment/terminal/errors.py"}
+    assert {name for module in modules for name in third_party(module)} <= BARE
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
