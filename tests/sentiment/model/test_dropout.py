@@ -88,7 +88,7 @@ def gradients(model: Any) -> torch.Tensor:
 
 @pytest.mark.parametrize("model_type", ["bert", "camembert", "distilbert", "electra", "roberta", "xlm-roberta"])
 def test_attention_with_next_to_no_dropout_has_the_gradients_of_eager(model_type: str) -> None:
-    name = training_attention(model_type, "cpu")
+    name = training_attention(model_type, "cpu", True)
     assert name == CPU_ATTENTION
     fast, eager = gradients(build(model_type, name, 1e-9)), gradients(build(model_type, "eager", 0.0))
     assert torch.allclose(fast, eager, atol=1e-6, rtol=1e-4)
@@ -116,7 +116,7 @@ def test_attention_with_dropout_is_softmax_then_mask_then_values(padded: slice) 
 
 
 def test_a_text_is_answered_alike_alone_and_padded() -> None:
-    model = build("bert", training_attention("bert", "cpu"), 0.1).eval()
+    model = build("bert", training_attention("bert", "cpu", True), 0.1).eval()
     together = batch()
     alone = {"input_ids": together["input_ids"][1:2, :16]}
     with torch.no_grad():
@@ -129,6 +129,9 @@ def test_what_is_masked_is_zero_and_the_rest_untouched() -> None:
     assert apply_mask(values, mask).tolist() == [0.0, -2.5, float("inf"), 0.0]
 
 
-@pytest.mark.parametrize(("model_type", "device", "expected"), [("albert", "cpu", "eager"), ("deberta-v2", "cpu", "eager"), ("bert", "cuda", "sdpa")])
-def test_other_architectures_and_devices_keep_what_they_have(model_type: str, device: str, expected: str) -> None:
-    assert training_attention(model_type, device) == expected
+@pytest.mark.parametrize(
+    ("model_type", "device", "sdpa", "expected"),
+    [("albert", "cpu", True, "eager"), ("deberta-v2", "cpu", False, "eager"), ("bert", "cuda", True, "sdpa"), ("deberta-v2", "cuda", False, "eager")],
+)
+def test_other_architectures_and_devices_keep_what_they_have(model_type: str, device: str, sdpa: bool, expected: str) -> None:
+    assert training_attention(model_type, device, sdpa) == expected
