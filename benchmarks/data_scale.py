@@ -83,7 +83,8 @@ def measure_stages(rows: int, near_duplicates: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="data_scale-") as name:
         folder = Path(name)
         (folder / "data").mkdir()
-        shutil.copyfile(ROOT / CHALLENGE, folder / CHALLENGE)
+        for file in (CHALLENGE, Path("dvc.yaml")):
+            shutil.copyfile(ROOT / file, folder / file)
         write_corpus(folder / "data/corpus.jsonl", rows)
         parameters = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
         parameters["prepare"].update(source="data/corpus.jsonl", group_column="film")

@@ -19,7 +19,8 @@ import numpy as np
 import yaml
 
 from benchmarks.output import add_output_options, output_file, show_markdown
-from benchmarks.recipe import TUTORIAL, Sample, Training, read_reviews
+from benchmarks.recipe import TUTORIAL, Training
+from benchmarks.samples import Sample, read_reviews
 from sentiment.core.files import read_json, write_json
 from sentiment.model.classification import load_classifier
 from sentiment.model.encoders import Encoder, find_encoder, folder_encoder

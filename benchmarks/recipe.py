@@ -3,7 +3,6 @@
 It needs torch, transformers, NumPy and PyArrow alone, so that it also runs where nothing else is installed.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
@@ -19,11 +18,12 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import AttentionMaskInterface
 from transformers.utils import logging
 
+from benchmarks.samples import Sample
 from sentiment.model.architecture import architecture_of
 from sentiment.model.attention import training_attention
 from sentiment.model.dropout import use_fast_dropout
 from sentiment.model.runtime import Runtime, be_deterministic, has_bf16, keep_freed_memory
-from sentiment.model.tokens import TokenizedTexts, length_step, pad
+from sentiment.model.tokens import length_step, pad
 from sentiment.training.data_order import TrainingOrder
 from sentiment.training.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
 
@@ -122,46 +122,12 @@ def arms_on(device: str) -> dict[str, Recipe]:
 
 
 @dataclass(frozen=True)
-class Sample:
-    """Tokenised texts and their labels (class indices, int64, shape (n,))."""
-
-    texts: TokenizedTexts
-    labels: npt.NDArray[np.int64]
-
-    def take(self, rows: npt.NDArray[np.int64]) -> "Sample":
-        """Return some of the texts."""
-        return Sample(TokenizedTexts([self.texts.token_ids[row] for row in rows], self.texts.full_lengths[rows]), self.labels[rows])
-
-
-@dataclass(frozen=True)
 class Step:
     """One update: its loss (a tensor without dimensions, on the device), tokens with and without padding."""
 
     loss: torch.Tensor
     tokens: int
     padded_tokens: int
-
-
-def read_reviews(path: Path) -> tuple[list[str], npt.NDArray[np.int64]]:
-    """Read texts and labels (0 or 1, or negative and positive) from a parquet or jsonl file with the columns text and label."""
-    if path.suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        table = pq.read_table(path, columns=["text", "label"])
-        texts, labels = table["text"].to_pylist(), table["label"].to_pylist()
-    else:
-        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-        texts, labels = [row["text"] for row in rows], [row["label"] for row in rows]
-    return texts, np.asarray([{"negative": 0, "positive": 1}.get(label, label) for label in labels], dtype=np.int64)
-
-
-def save_random_encoder(config: dict[str, Any], tokenizer: Any, folder: Path) -> None:
-    """Save an encoder of a BERT configuration with random weights, and a tokenizer, as a model folder."""
-    logging.disable_progress_bar()
-    torch.manual_seed(0)
-    model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model("bert", vocab_size=len(tokenizer), **config))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 class Training:
@@ -318,15 +284,3 @@ def _optimizer(recipe: Recipe, model: Any, learning_rate: float, device: str) ->
         foreach=None if recipe.fused_optimizer else True,
         capturable=recipe.graphs and device == "cuda" and not recipe.fused_optimizer,
     )
-
-
-def training_flops(model: Any, lengths: npt.NDArray[np.int64]) -> float:
-    """Return the floating point operations of one pass forward and back over texts, without padding.
-
-    2 a weight and token forward and twice that back (Kaplan et al. 2020, "Scaling Laws for Neural Language
-    Models", section 2.1), for the weights of the encoder's linear layers, and the two products of attention.
-    """
-    linear = sum(module.weight.numel() for name, module in model.named_modules() if isinstance(module, torch.nn.Linear) and "encoder" in name)
-    layers, hidden = model.config.num_hidden_layers, model.config.hidden_size
-    tokens = lengths.astype(np.float64)
-    return float(6 * linear * tokens.sum() + 12 * layers * hidden * np.square(tokens).sum())

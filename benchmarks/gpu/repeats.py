@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from benchmarks.gpu.setting import STEPS, Setting, say
-from benchmarks.gpu.training import Job, run_job
+from benchmarks.gpu.setting import STEPS, Setting, show_progress
+from benchmarks.gpu.training import TrainingJob, run_training_job
 
 _TOGETHER = 9  # trainings at once on a GPU: only their bits count
 _EPOCHS = 2
@@ -17,7 +17,7 @@ def repeat(setting: Setting) -> dict[str, Any]:
     plans = [(f"{step}, strict, {which}", step, "strict") for which in ("resumed", "a", "b") for step in steps]
     if setting.device == "cuda":
         plans += [(f"graph, loose, {which}", "graph", "loose") for which in "ab"]
-    say(f"determinism: {len(plans)} trainings")
+    show_progress(f"determinism: {len(plans)} trainings")
     with ThreadPoolExecutor(_TOGETHER if setting.device == "cuda" else 1) as pool:
         results = list(pool.map(lambda plan: _train(setting, *plan), plans))
     return {name: result for (name, *_), result in zip(plans, results, strict=True)}
@@ -28,12 +28,12 @@ def _train(setting: Setting, name: str, step: str, determinism: str) -> dict[str
     rows, batch_size = sizes.rows // 8, sizes.batch_sizes[-1]
     middle = rows // batch_size * 3 // 2  # of the second epoch
     folder = setting.scratch / name.replace(", ", "-")
-    job = Job(str(setting.model), str(setting.reviews), str(folder), rows, sizes.length, batch_size, _EPOCHS)
+    job = TrainingJob(str(setting.model), str(setting.reviews), str(folder), rows, sizes.length, batch_size, _EPOCHS)
     if name.endswith("resumed"):
-        first = run_job(setting, replace(job, stop_after=middle), step, determinism)
+        first = run_training_job(setting, replace(job, stop_after=middle), step, determinism)
         if "interrupted" not in first:
             return first if "error" in first else {"error": "was not interrupted"}
-    return run_job(setting, job, step, determinism)
+    return run_training_job(setting, job, step, determinism)
 
 
 def verdicts(found: dict[str, Any]) -> dict[str, str]:
@@ -58,6 +58,6 @@ def _equal(found: dict[str, Any], one: str, other: str) -> str:
     return "the curves are equal, the weights differ" if first["curves"] == second["curves"] else "differ"
 
 
-def lines(found: dict[str, Any]) -> list[str]:
+def repeats_lines(found: dict[str, Any]) -> list[str]:
     """Draw the verdicts."""
     return ["| trainings | weights and curves |", "| --- | --- |", *(f"| {name} | {verdict} |" for name, verdict in verdicts(found).items())]

@@ -91,6 +91,6 @@ def last_line(text: str) -> str:
     return lines[-1] if lines else ""
 
 
-def say(line: str) -> None:
+def show_progress(line: str) -> None:
     """Show how far a measurement is."""
     print(line, file=sys.stderr, flush=True)

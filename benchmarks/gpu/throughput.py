@@ -3,9 +3,10 @@
 import argparse
 from typing import Any
 
-from benchmarks.gpu.setting import STEPS, Setting, say
-from benchmarks.gpu.training import Job, run_job
-from benchmarks.train_throughput import ArmEnded, measure, table
+from benchmarks.arm_process import ArmEnded
+from benchmarks.gpu.setting import STEPS, Setting, show_progress
+from benchmarks.gpu.training import TrainingJob, run_training_job
+from benchmarks.train_throughput import measure_arms, throughput_table
 
 _EPOCHS = 3
 
@@ -26,7 +27,7 @@ def compare(batch_size: int, setting: Setting) -> dict[str, Any]:
         device=setting.device,
     )
     try:
-        return measure(options, setting.model)
+        return measure_arms(options, setting.model)
     except ArmEnded as ended:
         return {"error": str(ended)}
 
@@ -35,18 +36,18 @@ def stage(batch_size: int, setting: Setting) -> dict[str, Any]:
     """Measure `fine_tune`, which the train stage runs, with each way of giving the GPU a step; the last of three epochs counts."""
     found = {}
     for step in STEPS if setting.device == "cuda" else ("eager",):
-        say(f"stage, batch {batch_size}, {step}")
+        show_progress(f"stage, batch {batch_size}, {step}")
         folder = setting.scratch / f"stage-{batch_size}-{step}"
-        job = Job(str(setting.model), str(setting.reviews), str(folder), setting.sizes.rows, setting.sizes.length, batch_size, _EPOCHS)
-        found[step] = run_job(setting, job, step)
+        job = TrainingJob(str(setting.model), str(setting.reviews), str(folder), setting.sizes.rows, setting.sizes.length, batch_size, _EPOCHS)
+        found[step] = run_training_job(setting, job, step)
     return found
 
 
-def lines(batch_size: int, result: dict[str, Any]) -> list[str]:
+def comparison_lines(batch_size: int, result: dict[str, Any]) -> list[str]:
     """Draw a comparison."""
     if "error" in result:
         return [f"Batch {batch_size}: {result['error']}"]
-    return [f"Batch {batch_size}:", "", table(result)]
+    return [f"Batch {batch_size}:", "", throughput_table(result)]
 
 
 def stage_lines(batch_size: int, found: dict[str, Any]) -> list[str]:

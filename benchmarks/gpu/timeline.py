@@ -18,8 +18,9 @@ from torch._C._autograd import DeviceType
 from torch.profiler import ProfilerActivity, profile
 from transformers import AutoTokenizer
 
-from benchmarks.gpu.setting import Setting, last_line, run_module, say
-from benchmarks.recipe import PROJECT, Sample, Training, read_reviews
+from benchmarks.gpu.setting import Setting, last_line, run_module, show_progress
+from benchmarks.recipe import PROJECT, Training
+from benchmarks.samples import Sample, read_reviews
 from sentiment.model.tokens import tokenize
 
 _WAYS = {"graph": PROJECT, "compiled": replace(PROJECT, compiled=True), "eager": replace(PROJECT, graphs=False)}
@@ -40,7 +41,7 @@ def profile_ways(batch_size: int, setting: Setting) -> dict[str, Any]:
     """Profile each way of giving the device a step."""
     found: dict[str, Any] = {}
     for way in _WAYS if setting.device == "cuda" else ("eager",):
-        say(f"profile, batch {batch_size}, {way}")
+        show_progress(f"profile, batch {batch_size}, {way}")
         job = {"model": str(setting.model), "reviews": str(setting.reviews), "device": setting.device, "way": way}
         numbers = {"batch_size": batch_size, "length": setting.sizes.length, "steps": _STEPS if setting.device == "cuda" else _SMALL_STEPS}
         done = run_module("benchmarks.gpu.timeline", json.dumps({**job, **numbers}))
@@ -48,7 +49,7 @@ def profile_ways(batch_size: int, setting: Setting) -> dict[str, Any]:
     return found
 
 
-def work(job: dict[str, Any]) -> dict[str, Any]:
+def profile_work(job: dict[str, Any]) -> dict[str, Any]:
     """Train a few steps three times: to get ready, against the clock, and under the profiler."""
     device, steps = job["device"], job["steps"]
     training = Training(_WAYS[job["way"]], Path(job["model"]), device, job["batch_size"], job["length"], 2e-5)
@@ -61,7 +62,7 @@ def work(job: dict[str, Any]) -> dict[str, Any]:
     activities = [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device == "cuda" else [])]
     with profile(activities=activities) as profiler:
         _timed(training, sample, device)
-    return {"wall_ms": 1e3 * seconds / steps, **summary(_events(profiler, device), steps)}
+    return {"wall_ms": 1e3 * seconds / steps, **summarise_events(_events(profiler, device), steps)}
 
 
 def _timed(training: Training, sample: Sample, device: str) -> float:
@@ -87,7 +88,7 @@ def _events(profiler: Any, device: str) -> list[Event]:
     return found
 
 
-def summary(events: list[Event], steps: int) -> dict[str, Any]:
+def summarise_events(events: list[Event], steps: int) -> dict[str, Any]:
     """Sum events up, a step.
 
     Parameters
@@ -133,7 +134,7 @@ def _union(kernels: list[Event]) -> int:
     return covered
 
 
-def lines(batch_size: int, found: dict[str, Any]) -> list[str]:
+def profile_lines(batch_size: int, found: dict[str, Any]) -> list[str]:
     """Draw a profile."""
     rows = [
         f"Batch {batch_size}:",
@@ -158,4 +159,4 @@ def lines(batch_size: int, found: dict[str, Any]) -> list[str]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(work(json.loads(sys.argv[1]))))
+    print(json.dumps(profile_work(json.loads(sys.argv[1]))))

@@ -19,7 +19,7 @@ import yaml
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from benchmarks.gpu.setting import Setting, last_line, run_module
-from benchmarks.recipe import read_reviews
+from benchmarks.samples import read_reviews
 from sentiment.model.classification import load_classifier
 from sentiment.model.encoders import folder_encoder
 from sentiment.model.loading import load_tokenizer
@@ -36,7 +36,7 @@ _SEED = 42
 
 
 @dataclass(frozen=True)
-class Job:
+class TrainingJob:
     """A training.
 
     Attributes
@@ -63,7 +63,7 @@ class Job:
     memory_share: float = 1.0
 
 
-def run_job(setting: Setting, job: Job, step: str, determinism: str = "strict") -> dict[str, Any]:
+def run_training_job(setting: Setting, job: TrainingJob, step: str, determinism: str = "strict") -> dict[str, Any]:
     """Run a training and return what it found, or why there is nothing (under ``error``)."""
     environment = {"SENTIMENT_DEVICE": setting.device, "SENTIMENT_STEP": step, "SENTIMENT_DETERMINISM": determinism}
     start = time.perf_counter()
@@ -101,7 +101,7 @@ def _now() -> float:
     return time.perf_counter()
 
 
-def train(job: Job) -> dict[str, Any]:
+def train(job: TrainingJob) -> dict[str, Any]:
     """Train, and return times, a digest of weights and curves, and the last losses."""
     values = yaml.safe_load(Path("params.yaml").read_text(encoding="utf-8"))["train"]
     changes = {
@@ -162,7 +162,7 @@ def _part(examples: Examples, start: int, stop: int) -> Examples:
 
 def main() -> None:
     """Run the job of the command line and print the result as one line of JSON."""
-    job = Job(**json.loads(sys.argv[1]))
+    job = TrainingJob(**json.loads(sys.argv[1]))
     Path(job.folder).mkdir(parents=True, exist_ok=True)
     try:
         result = train(job)

@@ -14,7 +14,8 @@ from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import repeats, timeline
 from benchmarks.gpu.arithmetic import cost, imdb_epoch, linear_weights
 from benchmarks.gpu.setting import SMALL, Setting
-from benchmarks.recipe import BERT_BASE, PROJECT, Training, training_flops
+from benchmarks.recipe import BERT_BASE, PROJECT, Training
+from benchmarks.samples import training_flops
 from tests.benchmarks.test_training_benchmarks import third_party
 from tests.imports import ROOT, imported_at_once
 from tests.models import tiny_bert
@@ -37,8 +38,8 @@ def test_the_arithmetic_counts_what_the_benchmark_counts(tmp_path: Path) -> None
     assert cost(config, lengths).total == training_flops(training.model, lengths)
 
 
-# safetensors and psutil come with transformers and accelerate
-ALLOWED = {"torch", "transformers", "numpy", "pyarrow", "pydantic", "yaml", "safetensors", "psutil"}
+# safetensors comes with transformers
+ALLOWED = {"torch", "transformers", "numpy", "pyarrow", "pydantic", "yaml", "safetensors"}
 
 
 def test_parts_a_to_c_import_few_packages() -> None:
@@ -54,7 +55,7 @@ def test_a_profile_counts_what_overlaps_once_and_sorts_kernels() -> None:
         ("device", "nvjet_sm90_tst_256x128", 2_000_000, 3_000_000),
         ("device", "multi_tensor_apply_kernel<FusedAdamMathFunctor>", 9_000_000, 1_000_000),
     ]
-    found = timeline.summary(events, steps=2)
+    found = timeline.summarise_events(events, steps=2)
     assert found["busy_ms"] == 2.5
     assert (found["kernels"], found["launches"]) == (1.5, 0.5)
     assert found["groups_ms"] == {"attention": 1.0, "matrix products": 1.5, "update": 0.5}
@@ -118,13 +119,13 @@ def test_what_is_measured_is_kept_and_not_measured_again(setting: Setting, tmp_p
     plans = [{"one": ("a", unit("one"), str), "two": ("c", unit("two", fails), str), "three": ("d", unit("three"), str)} for fails in (True, False)]
     monkeypatch.setattr(gpu, "units", lambda _: plans[0])
     with pytest.raises(KeyboardInterrupt):
-        gpu.measure(setting, ["one", "c"], path, {"torch": "2"})
+        gpu.measure_units(setting, ["one", "c"], path, {"torch": "2"})
     monkeypatch.setattr(gpu, "units", lambda _: plans[1])
-    done = gpu.measure(setting, ["c", "one"], path, {"torch": "2"})
+    done = gpu.measure_units(setting, ["c", "one"], path, {"torch": "2"})
     assert ran == ["one", "two"]
     assert set(done["units"]) == {"one", "two"} == set(json.loads(path.read_text())["units"])
     with pytest.raises(SystemExit, match="torch: 2 there, 3 here"):
-        gpu.measure(setting, ["a"], path, {"torch": "3"})
+        gpu.measure_units(setting, ["a"], path, {"torch": "3"})
 
 
 def run(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.recipe import ARMS, PROJECT, TUTORIAL, Sample, Training, read_reviews, training_flops
+from benchmarks.recipe import ARMS, PROJECT, TUTORIAL, Training
+from benchmarks.samples import Sample, read_reviews, training_flops
 from sentiment.model.tokens import TokenizedTexts
 from tests.imports import ROOT, imported_at_once
 from tests.models import tiny_bert

@@ -7,7 +7,7 @@ from sentiment.terminal.errors import run_main
 
 def main() -> None:
     """Start the runtime and print which process this is."""
-    if not processes.launch("benchmarks.gpu.processes"):
+    if not processes.launch("benchmarks.gpu.many_processes"):
         start_runtime("auto")
         print(f"process {processes.rank()} of {processes.count()} runs")
 
