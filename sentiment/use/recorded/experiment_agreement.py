@@ -143,6 +143,8 @@ class _Commit:
         if (tracker := self.text(f"{path}{_TRACKER}")) is not None:
             return str(parse_yaml(tracker, f"{path}{_TRACKER}")["outs"][0].get(_HASH))
         below = [name for name in self._blobs if name.startswith(f"{path}/") and not self._ignored.match_file(name)]
+        if any(name.endswith(_TRACKER) for name in below):  # DVC hashes what these stand for as well, and git does not have it
+            return None
         return listing_hash({name.removeprefix(f"{path}/"): _md5(self._blobs[name]) for name in below}) if below else None
 
 
