@@ -52,3 +52,20 @@ def dependencies(stage: str) -> set[str]:
     """Return the code dependencies that a stage has by the rule: its own file, and the rooms of all that it imports."""
     own = ROOT / "stages" / f"{stage}.py"
     return {f"sentiment/{room_of(file)}" if room_of(file) else str(file.relative_to(ROOT)) for file in code_that_counts(own)}
+
+
+def imported_at_once(paths: list[Path]) -> set[Path]:
+    """Return the project's files that are imported when these are, and not first inside their functions."""
+    seen: set[Path] = set()
+    waiting = list(paths)
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] in PACKAGES:
+                base = ROOT.joinpath(*node.module.split("."))
+                candidates = [base.with_suffix(".py"), base / "__init__.py", *((base / alias.name).with_suffix(".py") for alias in node.names)]
+                waiting.extend(candidate for candidate in candidates if candidate.is_file())
+    return seen

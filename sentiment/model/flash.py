@@ -20,7 +20,7 @@ _AMPERE = (8, 0)
 
 def has_flash() -> bool:
     """Tell whether the GPU at hand runs the kernel: NVIDIA's from Ampere on."""
-    return torch.version.cuda is not None and torch.cuda.get_device_capability() >= _AMPERE
+    return torch.version.cuda is not None and torch.cuda.is_available() and torch.cuda.get_device_capability() >= _AMPERE
 
 
 def register() -> str:

@@ -7,9 +7,11 @@ import sys
 import threading
 from pathlib import Path
 from types import FrameType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import psutil
+if TYPE_CHECKING:
+    import psutil
+
 
 STAGE_VARIABLE = "DVC_STAGE"
 INTERRUPTED = 130  # exit status
@@ -56,7 +58,7 @@ def watch_parent() -> None:
         threading.Thread(target=_ask_to_stop_after, args=(stage_runner(),), daemon=True).start()
 
 
-def stage_runner() -> psutil.Process | None:
+def stage_runner() -> "psutil.Process | None":
     """Return the process that runs this stage: the nearest ``dvc`` above it, else the nearest Python, which may call DVC as a library.
 
     Returns
@@ -64,13 +66,17 @@ def stage_runner() -> psutil.Process | None:
     psutil.Process or None
         None where there is neither: it was gone before this process could look.
     """
+    import psutil  # here, so that a benchmark of speed needs no such package
+
     ancestors = [(process, *_name_and_words(process)) for process in psutil.Process().parents()]
     running = [process for process, name, words in ancestors if name not in _SHELLS and any(Path(word).name == "dvc" for word in words)]
     pythons = [process for process, name, _ in ancestors if name.startswith(("python", "pypy", "Python"))]
     return next(iter(running or pythons), None)
 
 
-def _name_and_words(process: psutil.Process) -> tuple[str, list[str]]:
+def _name_and_words(process: "psutil.Process") -> tuple[str, list[str]]:
+    import psutil
+
     try:
         name = str(process.name())
         return name, list(process.cmdline()[:4])
@@ -93,7 +99,7 @@ def drop_lost_outputs() -> None:
             os.close(nowhere)
 
 
-def _ask_to_stop_after(parent: psutil.Process | None) -> None:
+def _ask_to_stop_after(parent: "psutil.Process | None") -> None:
     pause = threading.Event()
     while parent is not None and _lives(parent):
         pause.wait(_LOOK_EVERY_SECONDS)
@@ -102,7 +108,9 @@ def _ask_to_stop_after(parent: psutil.Process | None) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _lives(process: psutil.Process) -> bool:
+def _lives(process: "psutil.Process") -> bool:
+    import psutil
+
     try:
         return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.Error:

@@ -1,6 +1,5 @@
 """The measurement of a GPU: its arithmetic, what it makes of what it measures, and how it is taken up again."""
 
-import ast
 import json
 import os
 import subprocess
@@ -18,7 +17,7 @@ from benchmarks.gpu.setting import SMALL, Setting
 from benchmarks.recipe import BERT_BASE, PROJECT, Training
 from benchmarks.samples import training_flops
 from tests.benchmarks.test_training_benchmarks import third_party
-from tests.imports import PACKAGES, ROOT
+from tests.imports import ROOT, imported_at_once
 from tests.models import tiny_bert
 
 
@@ -39,29 +38,12 @@ def test_the_arithmetic_counts_what_the_benchmark_counts(tmp_path: Path) -> None
     assert cost(config, lengths).total == training_flops(training.model, lengths)
 
 
-# safetensors and psutil come with transformers and accelerate
-ALLOWED = {"torch", "transformers", "numpy", "pyarrow", "pydantic", "yaml", "safetensors", "psutil"}
-
-
-def imported_at_once(path: Path) -> set[Path]:
-    """The project's files that a file imports when it is imported, not inside its functions."""
-    named = {
-        f"{node.module}.{alias.name}"
-        for node in ast.parse(path.read_text(encoding="utf-8")).body
-        if isinstance(node, ast.ImportFrom) and node.module
-        for alias in node.names
-    }
-    bases = {ROOT.joinpath(*parts) for name in named for parts in (name.split("."), name.split(".")[:-1]) if parts and parts[0] in PACKAGES}
-    return {base.with_suffix(".py") for base in bases if base.with_suffix(".py").is_file()}
+# safetensors comes with transformers
+ALLOWED = {"torch", "transformers", "numpy", "pyarrow", "pydantic", "yaml", "safetensors"}
 
 
 def test_parts_a_to_c_import_few_packages() -> None:
-    waiting, seen = [ROOT / "benchmarks/gpu/__main__.py", ROOT / "benchmarks/gpu/training.py", ROOT / "benchmarks/train_throughput.py"], set()
-    while waiting:
-        path = waiting.pop()
-        if path not in seen:
-            seen.add(path)
-            waiting.extend(imported_at_once(path))
+    seen = imported_at_once([ROOT / "benchmarks/gpu/__main__.py", ROOT / "benchmarks/gpu/training.py", ROOT / "benchmarks/train_throughput.py"])
     assert ROOT / "sentiment/training/fine_tuning.py" in seen
     assert {name for path in seen for name in third_party(path)} <= ALLOWED
 

@@ -113,6 +113,7 @@ def test_the_host_reads_nothing_in_a_step(kind: str) -> None:
 
 def test_a_gpu_without_the_kernel_keeps_torchs_attention(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.version, "cuda", "13.0")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     for capability, expected in (((7, 5), "sdpa"), ((8, 0), flash.CUDA_ATTENTION), ((9, 0), flash.CUDA_ATTENTION)):
         monkeypatch.setattr(torch.cuda, "get_device_capability", lambda capability=capability: capability)
         assert training_attention("bert", "cuda", True) == expected
