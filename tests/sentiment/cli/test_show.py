@@ -83,6 +83,13 @@ def test_the_table_shows_interval_and_missing_values() -> None:
     assert all(len(line) <= 110 for line in text.splitlines())
 
 
+def test_a_terminal_of_80_columns_shows_every_column_whole() -> None:
+    shown = TableRow("workspace", "baseline", "Success", {"accuracy": 0.9, "challenge_accuracy": 0.555})
+    text = render_table([shown], width=80)
+    assert "challenge" in text and "55.5%" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
 LOCK = """
 stages:
   split:
