@@ -88,7 +88,13 @@ def read_experiments(everything: bool = False) -> list[TableRow]:
     UserError
         Where DVC cannot tell.
     """
-    return parse_experiments(json.loads(run_dvc("exp", "show", "--json", *(["--all-commits"] if everything else []))), _origin_of, disagreement)
+    shown = json.loads(run_dvc("exp", "show", "--json", *(["--all-commits"] if everything else [])))
+    return parse_experiments(with_experiments(shown), _origin_of, disagreement)
+
+
+def with_experiments(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what ``dvc exp show --json`` printed without the earlier commits that no experiment departs from."""
+    return [*shown[:2], *(entry for entry in shown[2:] if entry["experiments"])]
 
 
 def _origin_of(revision: str) -> Origin:
