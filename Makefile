@@ -33,7 +33,7 @@ data/imdb.dvc: | $(READY)
 	python -m sentiment fetch $(IMDB_SOURCE) --name imdb
 	git add data/imdb.dvc data/.gitignore
 
-predict: $(READY) ## classify a text: make predict TEXT="A fine film."
+predict: $(READY) ## classify a text: make predict TEXT="A great film."
 	@python -m sentiment predict -- "$$TEXT"
 
 serve: $(READY) ## the trained model as a web service with a page: http://127.0.0.1:8000 (Ctrl-C ends it)
