@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
 READY_DEV := $(VENV)/.ready-dev
-# BERT-base at 512 tokens wants a GPU; this plan takes two cores half an hour.
+# BERT-base at 512 tokens needs a GPU; this plan takes two cores half an hour.
 IMDB_PLAN ?= ablations-imdb-cpu.yaml
 IMDB_SOURCE ?= stanfordnlp/imdb --revision e6281661ce1c48d982bc483cf8a173c1bbeb5d31
 export TEXT
@@ -13,7 +13,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 .PHONY: help run ablations report imdb predict serve test test-long lint show plots watch gpu-check clean clean-checkpoints
 
 help: ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 run: $(READY) ## the whole pipeline: prepare, split, train, eval
 	dvc repro
@@ -33,7 +33,7 @@ data/imdb.dvc: | $(READY)
 	python -m sentiment fetch $(IMDB_SOURCE) --name imdb
 	git add data/imdb.dvc data/.gitignore
 
-predict: $(READY) ## classify a text: make predict TEXT="A fine film."
+predict: $(READY) ## classify a text: make predict TEXT="A great film."
 	@python -m sentiment predict -- "$$TEXT"
 
 serve: $(READY) ## the trained model as a web service with a page: http://127.0.0.1:8000 (Ctrl-C ends it)

@@ -1,17 +1,6 @@
-"""What is done by hand: bring data in, look at results.
+"""Bring data in, look at results, use the trained model, share experiments.
 
-python -m sentiment predict "A fine film."                  classify texts, files or standard input with the trained model
-python -m sentiment publish owner/name                     the trained model to the Hub, with its card
-python -m sentiment explain "A fine film."                  which words moved the decision
-python -m sentiment serve                                  the trained model as a web service with a page
-python -m sentiment fetch stanfordnlp/imdb --name imdb      a dataset of the Hub, or a local file or folder
-python -m sentiment fetch --model PATH                      an encoder, to encoders/NAME
-python -m sentiment show                                    a short table of the experiments
-python -m sentiment show --disk                             what takes room on the disk, and the command that frees it
-python -m sentiment share NAME…                             experiments to colleagues: to git, their outputs to the storage
-python -m sentiment receive NAME…                           experiments from colleagues, with every output
-python -m sentiment watch                                   SwanLab's curves in the browser
-python -m sentiment parameters                              the table of parameters, as in the README
+python -m sentiment COMMAND --help   shows the options of a command
 """
 
 import argparse
@@ -135,8 +124,8 @@ def main() -> None:
     command.add_argument("--apply", action="store_true", help="bring it into the workspace too")
 
     command = commands.add_parser("watch", help="SwanLab's curves in the browser")
-    command.add_argument("--host", default="127.0.0.1")
-    command.add_argument("--port", type=int, default=5092)
+    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
+    command.add_argument("--port", type=int, default=5092, help="port to listen on (default: 5092)")
     command.set_defaults(run=_watch)
 
     command = commands.add_parser("parameters", help="the table of parameters, in Markdown")

@@ -184,7 +184,7 @@ class _Proposals:
             reason = f"raising it made {raised[0].arm} better than {raised[0].against}: the best value may lie higher still"
             self._propose(arm, f"A higher learning rate for {arm.name}", reason, {"train.lr": _rounded(now["train.lr"] * 1.5)})
         elif found.fit is Fit.STILL_FALLING:
-            reason = f"{arm.name} is not trained to its end; a higher learning rate gets further in the same number of steps"
+            reason = f"{arm.name} is undertrained; a higher learning rate gets further in the same number of steps"
             self._propose(arm, f"A higher learning rate for {arm.name}", reason, {"train.lr": _rounded(now["train.lr"] * 1.5)})
 
     def more_seeds(self, comparisons: Sequence[Comparison]) -> None:

@@ -107,7 +107,7 @@ def judge_overfitting(experiments: Sequence[Experiment], learning: bool = True) 
             sentence += " It keeps the model of its best epoch, so that nothing is lost but time."
     elif mean["rise"] == 0 and mean["last_fall"] >= MATTERS and most_fall:
         fit = Fit.STILL_FALLING
-        sentence = f"The validation loss still fell by {mean['last_fall']:.0%} in the last epoch: it is not trained to its end."
+        sentence = f"The validation loss still fell by {mean['last_fall']:.0%} in the last epoch: it is undertrained."
     else:
         fit = Fit.BEST_AT_END
         told = f"ends {MATTERS:.0%} or more above it in {rising} of {len(rows)} seeds" if rising else f"ends within {MATTERS:.0%} of it"

@@ -135,6 +135,7 @@ def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]
             mine = [file for file in files if file.split == split]
             with progress_bar(f"fetch: {split}", sum(count_rows(file.path) for file in mine)) as bar:
                 write_batches(_with_progress(mine, told, bar.update), target / f"{split}.parquet")
+                bar.complete()
     return {"source": source.name, **({"read_as": read_as} if read_as else {})}
 
 

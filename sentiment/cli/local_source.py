@@ -102,7 +102,8 @@ def say_how(files: list[SourceFile], source: Path, told: Told) -> dict[str, str]
         if words:
             name = path.name if path == source else path.relative_to(source).as_posix()
             found[name] = ", ".join(words)
-            say(f"fetch: {name} is read as {kind_of(path) or TEXT_FILE} {found[name]}" + ("" if told.encoding else " (--encoding says another)"))
+            guessed = not told.encoding and any(word.startswith("in ") for word in words)
+            say(f"fetch: {name} is read as {kind_of(path) or TEXT_FILE}, {found[name]}" + (" (if that is wrong: --encoding NAME)" if guessed else ""))
     return found
 
 
@@ -111,6 +112,6 @@ def show_first_rows(files: list[SourceFile], source: Path, told: Told) -> None:
     say_how(files, source, told)
     for split in dict.fromkeys(file.split for file in files):
         mine = [file for file in files if file.split == split]
-        print(f"{split}: {len(mine)} files, the first {mine[0].path.name}")
+        print(f"{split}: {mine[0].path.name}" + (f", the first of {len(mine)} files" if len(mine) > 1 else ""))
         for row in islice(read_rows(mine[0].path, told=told), _SHOWN_ROWS):
             print(f"  {row.number}: " + ", ".join(f"{name} = {shown(value)}" for name, value in row.values.items()))

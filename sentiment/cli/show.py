@@ -21,6 +21,7 @@ from sentiment.use.recorded.experiment_agreement import disagreement
 _FINISHED = "Success"
 _WORKSPACE = "workspace"
 _WIDTH = 110  # where the output is no terminal
+_ROOMY = 100  # below this width the columns have one space between them: all of them then fit into 80
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,13 @@ def read_experiments(everything: bool = False) -> list[TableRow]:
     UserError
         Where DVC cannot tell.
     """
-    return parse_experiments(json.loads(run_dvc("exp", "show", "--json", *(["--all-commits"] if everything else []))), _origin_of, disagreement)
+    shown = json.loads(run_dvc("exp", "show", "--json", *(["--all-commits"] if everything else [])))
+    return parse_experiments(with_experiments(shown), _origin_of, disagreement)
+
+
+def with_experiments(shown: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return what ``dvc exp show --json`` printed without the earlier commits that no experiment departs from."""
+    return [*shown[:2], *(entry for entry in shown[2:] if entry["experiments"])]
 
 
 def _origin_of(revision: str) -> Origin:
@@ -142,7 +149,7 @@ def render_table(experiments: list[TableRow], width: int | None = None) -> str:
         Columns of the terminal; by default asked for.
     """
     console = Console(width=width or (None if sys.stdout.isatty() else _WIDTH))
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = Table(box=None, pad_edge=False, collapse_padding=console.width < _ROOMY, header_style="bold")
     table.add_column("experiment", overflow="fold", min_width=10)
     table.add_column("what it is", overflow="fold", min_width=12)
     for heading in ("train\nloss", "valid.\nloss", "best\nepoch", "test\naccuracy", "95 %\ninterval", "macro\nF1", "challenge\naccuracy"):

@@ -64,6 +64,12 @@ class ProgressBar:
         if self._progress is not None and self._task is not None:
             self._progress.reset(self._task, completed=done, note="")
 
+    def complete(self) -> None:
+        """Show that all is done, where the total was an estimate (a header counts as a line)."""
+        self._total = self._done
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, total=self._done)
+
     def _remaining(self, now: float) -> str:
         worked = self._done - self._initial
         if worked <= 0 or self._done >= self._total:

@@ -201,6 +201,7 @@ def _to_a_file(job: Job, out: Path, files: list[Path], predictor: Predictor, rul
                 read += len(window)
                 finished.add(tally)
                 tally.clear()
+            bar.complete()
         except KeyboardInterrupt:
             raise Interrupted(f"{read:,} texts are done and kept: the same command with --resume goes on after them") from None
     finished.add(tally)

@@ -91,7 +91,7 @@ def share(names: Sequence[str], places: Places, force: bool = False) -> None:
                     f"`python -m sentiment share --force {reference.name}` replaces it, `dvc exp rename` gives this one another name"
                 )
             size = sum(Path(repo.cache.local.oid_to_path(oid)).stat().st_size for oid in objects)
-            say(f"share: {reference.name} is on {places.git_remote}, its {len(objects)} files ({size / 2**20:.1f} MiB) are in the storage {storage}")
+            say(f"share: {reference.name} is on {places.git_remote}, its {len(objects)} files ({size / 2**20:.1f} MiB) in the storage '{storage}'")
             if not outputs.knows_storage:
                 say(f"share: {reference.name} was made before the storage was configured: `dvc exp pull` alone would fetch no outputs, receive does")
     say(f"share: in another clone `python -m sentiment receive {' '.join(one.name for one in chosen)}` fetches them")
@@ -134,7 +134,7 @@ def receive(names: Sequence[str], places: Places, force: bool = False, apply: bo
             objects, lacking = _objects(repo.cache.local, outputs, repo.cache.local)
             if lacking:
                 raise UserError(
-                    f"{reference.name}: {lacking[0]} is not whole in the storage {storage}: "
+                    f"{reference.name}: {lacking[0]} is not whole in the storage '{storage}': "
                     f"where it was made, `python -m sentiment share {reference.name}` sends it"
                 )
             say(f"receive: {reference.name} is here, with all of its {len(objects)} files")

@@ -10,23 +10,38 @@ from sentiment.use.answers import Answer
 from sentiment.use.text_rows import TextRow
 
 _SHOWN = 200  # characters of a text
+_TEXT_AT_LEAST = 20
+_ID_WIDTH = 24
 _CLASSES_SHOWN = 4
 _COLOURS = ("red", "green", "blue", "magenta", "cyan", "yellow")
 
 
 def show_answers(rows: Sequence[TextRow], answers: Sequence[Answer], class_names: Sequence[str], console: Console | None = None) -> None:
     """Print a table: label, probability of each class (of many the most probable ones), whether the text was cut, and its beginning."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    if len(rows) > 1:
-        table.add_column("id", overflow="fold", max_width=24)
-    table.add_column("label", overflow="fold")
-    table.add_column("probabilities", overflow="fold")
-    table.add_column("text", overflow="ellipsis", no_wrap=True, ratio=1)
+    console = console or Console()
+    lines: list[list[Text]] = []
     for row, answer in zip(rows, answers, strict=True):
         cells = [Text(printable(row.id))] if len(rows) > 1 else []
         cells += [_label(answer, class_names), _probabilities(answer, class_names)]
-        table.add_row(*cells, Text(("[cut] " if answer.cut else "") + printable(row.text[:_SHOWN])))
-    (console or Console()).print(table)
+        lines.append([*cells, Text(("[cut] " if answer.cut else "") + printable(row.text[:_SHOWN]))])
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    if len(rows) > 1:
+        table.add_column("id", overflow="fold", max_width=_ID_WIDTH)
+    table.add_column("label", overflow="fold")
+    table.add_column("probabilities", overflow="fold")
+    table.add_column("text", overflow="ellipsis", no_wrap=True, width=_text_width(lines, console.width))
+    for cells in lines:
+        table.add_row(*cells)
+    console.print(table)
+
+
+def _text_width(lines: Sequence[Sequence[Text]], width: int) -> int:
+    """Return the columns that the others leave to the text, so that it is cut before they are folded."""
+    *others, texts = [max((cell.cell_len for cell in column), default=0) for column in zip(*lines, strict=True)]
+    if len(others) > 2:
+        others[0] = min(others[0], _ID_WIDTH)
+    taken = sum(max(own, len(heading)) + 2 for own, heading in zip(others[::-1], ("probabilities", "label", "id"), strict=False))
+    return max(4, min(texts, max(_TEXT_AT_LEAST, width - taken - 2)))
 
 
 def printable(text: str) -> str:

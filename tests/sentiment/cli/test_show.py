@@ -10,7 +10,7 @@ import pytest
 
 from sentiment.cli import show
 from sentiment.cli.result_origin import Origin, parse_origin
-from sentiment.cli.show import TableRow, render_table
+from sentiment.cli.show import TableRow, render_table, with_experiments
 from tests.imports import ROOT
 
 PARAMETERS = {"seed": 42, "prepare": {"source": "data/reviews.jsonl"}, "train": {"lr": 2e-5, "batch_size": 8}}
@@ -81,6 +81,19 @@ def test_the_table_shows_interval_and_missing_values() -> None:
     assert "90.0%" in text and "85.0–95.0" in text
     assert text.splitlines()[-1].split()[-1] == "-"
     assert all(len(line) <= 110 for line in text.splitlines())
+
+
+def test_earlier_commits_without_experiments_are_left_out() -> None:
+    here = [entry("workspace", None, PARAMETERS), entry("b" * 40, "main", PARAMETERS)]
+    earlier = [entry("c" * 40, None, PARAMETERS), entry("d" * 40, None, PARAMETERS, [{"name": "bs32"}])]
+    assert with_experiments([*here, *earlier]) == [*here, earlier[1]]
+
+
+def test_a_terminal_of_80_columns_shows_every_column_whole() -> None:
+    shown = TableRow("workspace", "baseline", "Success", {"accuracy": 0.9, "challenge_accuracy": 0.555})
+    text = render_table([shown], width=80)
+    assert "challenge" in text and "55.5%" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
 
 
 LOCK = """

@@ -115,6 +115,7 @@ def test_under_dvc_a_stage_whose_parent_was_gone_before_it_looked_ends_too(tmp_p
 def test_a_stage_whose_terminal_is_lost_ends_well(tmp_path: Path) -> None:
     process, terminal = pty.fork()
     if process == 0:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)  # tests that were started by nohup would pass it on as ignored
         os.execve(sys.executable, [sys.executable, "-c", PROGRAM, str(tmp_path / "out")], {**os.environ, "PYTHONPATH": str(ROOT)})
     wait((tmp_path / ".out.partial/half").exists)
     os.close(terminal)

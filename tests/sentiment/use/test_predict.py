@@ -178,6 +178,13 @@ def test_a_terminal_obeys_nothing_in_a_text(text: str) -> None:
     assert not set(shown) & set("\x1b\u202e\x07")
 
 
+def test_a_long_text_is_cut_before_probabilities_are_folded() -> None:
+    console = Console(file=io.StringIO(), width=80)
+    show_answers([TextRow("1", "word " * 40, {})] * 2, [Answer("positive", (0.25, 0.75), False)] * 2, ["negative", "positive"], console)
+    lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert len(lines) == 3 and "negative 0.250  positive 0.750" in lines[1]
+
+
 def test_the_command_reads_arguments_and_standard_input(model: Path) -> None:
     command = [sys.executable, "-m", "sentiment", "predict", "--model", str(model)]
     piped = subprocess.run(command, input="good film\n\nbad\n", capture_output=True, text=True, cwd=ROOT, check=True)

@@ -129,7 +129,7 @@ def test_a_storage_that_lost_a_file_is_noticed_and_filled_again(mine: Clone) -> 
     lost = next(path for path in (mine.root.parent / "storage").rglob("*") if path.is_file() and path.read_text() == "lr: 2\n")
     lost.unlink()
     said = theirs.refused("receive", "early")
-    assert "models/classifier is not whole in the storage storage" in said and "python -m sentiment share early" in said
+    assert "models/classifier is not whole in the storage 'storage'" in said and "python -m sentiment share early" in said
     mine.sentiment("share", "early")
     assert "with all of its 3 files" in theirs.sentiment("receive", "early")
 
