@@ -144,7 +144,7 @@ def test_an_interrupted_job_leaves_no_file_and_goes_on(model: Path, tmp_path: Pa
         ("a.jsonl", '{"text": "good"}\n{"text": 3}\n', "a.jsonl, line 2: the text is 3"),
         ("a.jsonl", '{"text": "good"}\n{"txt": "x"}\n', "line 2: no column 'text'; found txt"),
         ("a.jsonl", '{"text": "\\ud83d"}\n', "line 1: the text holds half a character"),
-        ("a.csv", "text,stars\ngood,1\nbad\n", "line 3: 1 cells where the header has 2"),
+        ("a.csv", "text,stars\ngood,1\nbad,1,2\n", "line 3: 3 cells where the header has 2"),
         ("a.txt", b"good\n\xff\n", "line 2: not UTF-8"),
     ],
 )
