@@ -110,61 +110,85 @@ def judge_stability(experiment: Experiment) -> Stability:
     chance, rows = experiment.validation_chance, experiment.validation_rows
     near_chance = chance + CHANCE_STANDARD_ERRORS * float(np.sqrt(chance * (1 - chance) / max(rows, 1)))
     last_accuracy = float(curves.validation_accuracy[-1])
-    collapsed = not last_accuracy > near_chance
     last_third = slice(2 * len(norm) // 3, None)
     early, late = _ends(norm[last_third])
-    norm_trend = late / early if early > 0 else float("nan")
-    loss_trend = _trend(loss[last_third])
-    rough = roughness(loss[len(loss) // 3 :])
     tenth = max(1, len(loss) // 10)
-    start, end = float(loss[:tenth].mean()), float(loss[-tenth:].mean())
-
-    vanished = float(np.median(norm[last_third])) < VANISHED_NORM * float(np.median(norm[:tenth]))
-    tolerance = max(FLAT_NATS, FLAT_STANDARD_ERRORS * _batch_noise(loss) * float(np.sqrt(2 / tenth)))
-    flat = abs(end - start) <= tolerance
-    guessing = collapsed or end >= GUESSING * _loss_of_guessing(chance)
-
-    reasons = []
-    if flat and guessing and not vanished and not not_finite:
-        course = Course.NOT_LEARNING
-        reasons.append(
-            f"the training loss is {end:.3f} at the end and {start:.3f} at the start, as for guessing, and the gradients have not vanished: "
-            f"{len(loss):,} steps at this learning rate are too few"
-        )
-    else:
-        course = Course.CONVERGING
-        if not_finite:
-            reasons.append(f"{not_finite} steps have a loss or a gradient that is not finite")
-        if collapsed:
-            reasons.append(f"validation accuracy ends at {last_accuracy:.1%}, near the {chance:.1%} of always answering the largest class")
-            if vanished:
-                reasons.append("its gradients have vanished")
-        if end > start + tolerance:
-            reasons.append(f"the training loss ends at {end:.3f}, above the {start:.3f} it began with")
-        if reasons:
-            course = Course.DIVERGING
-        else:
-            if rough > ROUGHNESS:
-                reasons.append(f"the smoothed training loss moves {rough:.1f} times as much as batch noise explains")
-            if norm_trend > RISING_NORM and loss_trend > 0:
-                reasons.append(f"the gradient norm grows {norm_trend:.1f} times over the last third while the loss rises")
-            if reasons:
-                course = Course.OSCILLATING
-            else:
-                reasons.append(f"the training loss falls from {start:.3f} to {end:.3f} and moves no more than batch noise explains")
+    signs = _Signs(
+        steps=len(loss),
+        not_finite=not_finite,
+        chance=chance,
+        last_accuracy=last_accuracy,
+        collapsed=not last_accuracy > near_chance,
+        vanished=float(np.median(norm[last_third])) < VANISHED_NORM * float(np.median(norm[:tenth])),
+        start=float(loss[:tenth].mean()),
+        end=float(loss[-tenth:].mean()),
+        tolerance=max(FLAT_NATS, FLAT_STANDARD_ERRORS * _batch_noise(loss) * float(np.sqrt(2 / tenth))),
+        roughness=roughness(loss[len(loss) // 3 :]),
+        norm_trend=late / early if early > 0 else float("nan"),
+        loss_trend=_trend(loss[last_third]),
+    )
+    course, reasons = _course(signs)
     return Stability(
         median=float(np.median(norm)),
         p95=float(np.percentile(norm, 95)),
         maximum=float(norm.max()),
         clipped=float((norm > float(experiment.parameters["train.max_grad_norm"])).mean()),
-        norm_trend=norm_trend,
-        loss_trend=loss_trend,
+        norm_trend=signs.norm_trend,
+        loss_trend=signs.loss_trend,
         not_finite=not_finite,
-        collapsed=collapsed,
-        roughness=rough,
+        collapsed=signs.collapsed,
+        roughness=signs.roughness,
         course=course,
         reasons=reasons,
     )
+
+
+@dataclass(frozen=True)
+class _Signs:
+    """What the course of a training is judged by."""
+
+    steps: int
+    not_finite: int
+    chance: float
+    last_accuracy: float
+    collapsed: bool
+    vanished: bool
+    start: float
+    end: float
+    tolerance: float
+    roughness: float
+    norm_trend: float
+    loss_trend: float
+
+
+def _course(signs: _Signs) -> tuple[Course, list[str]]:
+    flat = abs(signs.end - signs.start) <= signs.tolerance
+    guessing = signs.collapsed or signs.end >= GUESSING * _loss_of_guessing(signs.chance)
+    if flat and guessing and not signs.vanished and not signs.not_finite:
+        level = f"the training loss is {signs.end:.3f} at the end and {signs.start:.3f} at the start, as for guessing"
+        return Course.NOT_LEARNING, [f"{level}, and the gradients have not vanished: {signs.steps:,} steps at this learning rate are too few"]
+    if reasons := _failures(signs):
+        return Course.DIVERGING, reasons
+    if signs.roughness > ROUGHNESS:
+        reasons.append(f"the smoothed training loss moves {signs.roughness:.1f} times as much as batch noise explains")
+    if signs.norm_trend > RISING_NORM and signs.loss_trend > 0:
+        reasons.append(f"the gradient norm grows {signs.norm_trend:.1f} times over the last third while the loss rises")
+    if reasons:
+        return Course.OSCILLATING, reasons
+    return Course.CONVERGING, [f"the training loss falls from {signs.start:.3f} to {signs.end:.3f} and moves no more than batch noise explains"]
+
+
+def _failures(signs: _Signs) -> list[str]:
+    reasons = []
+    if signs.not_finite:
+        reasons.append(f"{signs.not_finite} steps have a loss or a gradient that is not finite")
+    if signs.collapsed:
+        reasons.append(f"validation accuracy ends at {signs.last_accuracy:.1%}, near the {signs.chance:.1%} of always answering the largest class")
+        if signs.vanished:
+            reasons.append("its gradients have vanished")
+    if signs.end > signs.start + signs.tolerance:
+        reasons.append(f"the training loss ends at {signs.end:.3f}, above the {signs.start:.3f} it began with")
+    return reasons
 
 
 def _batch_noise(loss: Floats) -> float:
