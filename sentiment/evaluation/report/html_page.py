@@ -22,6 +22,7 @@ h2 { font-size: 1.3rem; margin: 2.6rem 0 .7rem; padding-top: .9rem; border-top: 
 p { margin: .5rem 0 .9rem; max-width: 52rem; }
 p.figures { max-width: none; display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
 img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line); border-radius: .5rem; padding: .4rem; }
+p.figures img:only-child:not([alt="confusion"]) { max-width: 32.5rem; }
 .scroll { overflow-x: auto; margin: .8rem 0; border: 1px solid var(--line); border-radius: .5rem; }
 .scroll:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }
 table { border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; overflow-wrap: normal; }
