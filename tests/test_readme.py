@@ -58,3 +58,9 @@ def test_what_contributing_asks_to_edit_is_there_and_is_little() -> None:
             found = (ROOT / name).exists() or (ROOT / folder / name).exists() or name in {"parameters.py", "paths.py"}
             assert found, name
         assert len(re.split(r"[,;]| or ", cells.split("(")[0])) <= 4, row
+
+
+def test_both_readmes_have_the_same_parameters_with_the_same_defaults() -> None:
+    chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
+    row = re.compile(r"^\| `((?:seed|prepare|split|train|eval)[\w.]*)` \| (.*?) \|", re.MULTILINE)
+    assert row.findall(chinese) == row.findall(README)
