@@ -59,6 +59,8 @@ def clean_checkpoints(names: list[str], unfinished: bool) -> None:
     kept = {one.name: one for one in list_checkpoints()}
     if strangers := [name for name in names if name not in kept]:
         raise UserError(f"there are no checkpoints of {', '.join(strangers)}: `python -m sentiment show --disk` lists them")
+    if not kept:
+        say("there are no checkpoints: nothing to remove, no training lost")
     here = _trained_here()
     removed: list[KeptTraining] = []
     for one in kept.values():

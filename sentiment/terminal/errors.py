@@ -61,6 +61,9 @@ def run_main(main: Callable[[], None]) -> None:
         main()
     except UserError as error:
         _end(f"error: {error}", status=1, all_say_it=True)
+    except BrokenPipeError:  # who reads the output wants no more of it: `… | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the exit
+        sys.exit(141)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
         _end(f"error: {error.strerror or error}{where}", status=1)

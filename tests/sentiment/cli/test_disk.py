@@ -73,3 +73,19 @@ def test_make_clean_keeps_interrupted_trainings(checkout: Path) -> None:
     done = subprocess.run(["make", "-s", "clean"], cwd=checkout, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert names(checkout) == ["ended", "halfway", "running"]
+
+
+def test_where_nothing_is_kept_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("SENTIMENT_MAIN_ROOT", raising=False)
+    clean_checkpoints([], unfinished=True)
+    assert "no checkpoints" in capsys.readouterr().out
+
+
+def test_output_that_nobody_reads_on_ends_without_an_error() -> None:
+    reader = subprocess.Popen(["true"], stdin=subprocess.PIPE)
+    done = subprocess.run(
+        [sys.executable, "-m", "sentiment", "parameters"], cwd=ROOT, stdout=reader.stdin, stderr=subprocess.PIPE, text=True, check=False
+    )
+    reader.wait()
+    assert done.stderr == ""
