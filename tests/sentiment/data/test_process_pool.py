@@ -112,7 +112,7 @@ def test_ctrl_c_while_workers_start_is_one_line() -> None:
     assert process.stderr is not None
     imports = (line.split("|")[-1].strip() for line in process.stderr)
     for _ in range(2):  # once in the process itself, and then in a worker
-        assert any(name == "psutil._common" for name in imports)
+        assert any(name == "sentiment.terminal.signals" for name in imports)
     os.killpg(process.pid, signal.SIGINT)
     _, told = process.communicate(timeout=60)
     lines = [line for line in told.splitlines() if not line.startswith("import time:")]
