@@ -121,7 +121,7 @@ class TestBench:
     Parameters
     ----------
     experiments : mapping of (arm, seed) to Experiment
-        Their answers stand in one order (`ablations.compare.collect` sees to it).
+        Their answers have one order, which `ablations.compare.collect` makes.
     resamples : int
         Bootstrap draws.
     """

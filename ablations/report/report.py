@@ -54,7 +54,7 @@ def write_report(file: Path) -> None:
 
 
 def _refuse_to_compare_nothing(findings: Findings) -> None:
-    """Refuse a report in which no arm of the plan could be compared: it would replace one that says something."""
+    """Refuse a report in which no arm of the plan could be compared: it would replace one that has findings."""
     there = {arm.name for arm in findings.family.arms if arm.planned}
     pairs = [(arm.name, arm.against) for arm in findings.family.arms if arm.planned and arm.against in there]
     missing = findings.family.missing
