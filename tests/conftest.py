@@ -1,4 +1,4 @@
-"""How the tests share the machine, and how property-based tests run: the same examples each time, and no clock (HYPOTHESIS_PROFILE=explore looks for new ones)."""
+"""How tests share the machine, and how property-based ones run: the same examples each time, no clock (HYPOTHESIS_PROFILE=explore: new ones)."""
 
 import os
 
