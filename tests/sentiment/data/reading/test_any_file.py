@@ -192,6 +192,19 @@ def test_an_archive_and_the_first_rows_of_it(tmp_path: Path, capsys: pytest.Capt
     assert "2: review = 'gut', sentiment = 'positive'" in capsys.readouterr().out
 
 
+def test_types_and_roles_below_the_header_of_an_orange_table_are_no_rows(tmp_path: Path) -> None:
+    table = "Category\tText\nd\tstring\nclass\t\ncocoa\tBahia showers\n\nc\ti\n"
+    (tmp_path / "a.tab").write_text(table, encoding="utf-8")
+    assert [(row.number, row.values) for row in read_rows(tmp_path / "a.tab")] == [
+        (4, {"Category": "cocoa", "Text": "Bahia showers"}),
+        (6, {"Category": "c", "Text": "i"}),
+    ]
+    (tmp_path / "a.tsv").write_text(table, encoding="utf-8")
+    assert len(list(read_rows(tmp_path / "a.tsv"))) == 4
+    (tmp_path / "b.tab").write_text("text\tlabel\nd\tc\ngood\tpos\n", encoding="utf-8")
+    assert next(read_rows(tmp_path / "b.tab")).number == 3  # types alone: the roles may be missing
+
+
 def tarball(path: Path, name: str, content: bytes) -> Path:
     member = tarfile.TarInfo(name)
     member.size = len(content)
