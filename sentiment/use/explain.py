@@ -9,8 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sentiment.core.scripts import without_spaces
-from sentiment.model.prediction import log_softmax
 from sentiment.model.tokens import head_tokens, tokenize
+from sentiment.model.trained.judgement import log_softmax
 from sentiment.terminal.errors import UserError
 from sentiment.use.attribution import attribute
 from sentiment.use.predict import Predictor
