@@ -82,11 +82,7 @@ def count_independently(raw: Path, one: PublicSet) -> dict[str, Any]:
         if one.label == "file":
             found = [(line.strip(), path.stem) for line in lines if line.strip()]
         else:
-            rows = [
-                row
-                for row in csv.reader(lines, delimiter=one.delimiter, quoting=csv.QUOTE_NONE if one.delimiter == "\t" else csv.QUOTE_MINIMAL)
-                if row
-            ]
+            rows = [row for row in csv.reader(lines, delimiter=one.delimiter, quoting=csv.QUOTE_MINIMAL if one.quotes else csv.QUOTE_NONE) if row]
             text, label = (place if isinstance(place, int) else rows[0].index(place) for place in (one.text, one.label))
             found = [(row[text], row[label]) for row in rows[0 if isinstance(one.label, int) else 1 + one.skip :]]
         for words, label_found in found:

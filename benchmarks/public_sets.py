@@ -32,6 +32,8 @@ class PublicSet:
         For the independent count.
     skip : int
         Rows below the header that are no rows, for the independent count.
+    quotes : bool
+        Quotation marks hold a cell together, for the independent count.
     by_hand : str
         What had to be done beside fetch and ``-S``.
     fetch : list of str
@@ -48,6 +50,7 @@ class PublicSet:
     label: str | int
     delimiter: str = ","
     skip: int = 0
+    quotes: bool = True
     by_hand: str = "nothing"
     fetch: list[str] = field(default_factory=list)
     labels: dict[str, str | None] = field(default_factory=dict)
@@ -164,6 +167,7 @@ SETS = {
         1,
         0,
         "\t",
+        quotes=False,
         by_hand=r"sed -E 's/^([A-Z]+):\S+ /\1\t/' question_labels.txt > questions.tsv",
         fetch=["--no-header"],
     ),
