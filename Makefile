@@ -73,6 +73,6 @@ $(READY): requirements.txt constraints.txt
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
-$(READY_DEV): $(READY) requirements-dev.txt
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+$(READY_DEV): $(READY) requirements-dev.txt requirements-onnx.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements-dev.txt -r requirements-onnx.txt -c constraints.txt
 	@touch $@

@@ -84,7 +84,9 @@ def count_independently(raw: Path, one: PublicSet) -> dict[str, Any]:
         else:
             rows = [row for row in csv.reader(lines, delimiter=one.delimiter, quoting=csv.QUOTE_MINIMAL if one.quotes else csv.QUOTE_NONE) if row]
             text, label = (place if isinstance(place, int) else rows[0].index(place) for place in (one.text, one.label))
-            found = [(row[text], row[label]) for row in rows[0 if isinstance(one.label, int) else 1 + one.skip :]]
+            found = [
+                ("".join(row[text : text + 1]), "".join(row[label : label + 1])) for row in rows[0 if isinstance(one.label, int) else 1 + one.skip :]
+            ]
         for words, label_found in found:
             labels[one.labels.get(label_found, label_found) or ""] += 1
             texts[words.strip()] += 1

