@@ -51,8 +51,8 @@ watch: $(READY) ## SwanLab's curves in the browser (Ctrl-C ends it)
 gpu-check: $(READY) ## what has to be known of the GPU here: speed, where the time goes, determinism, the stages
 	python -m benchmarks.gpu
 
-test: $(READY_DEV) ## all tests but the long ones
-	python -m pytest
+test: $(READY_DEV) ## all tests but the long ones, on all cores
+	python -m pytest -n auto --maxprocesses 8 --dist worksteal
 
 test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encoders.md)
 	python -m pytest -m long
@@ -73,6 +73,6 @@ $(READY): requirements.txt constraints.txt
 	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements.txt -c constraints.txt
 	@touch $@
 
-$(READY_DEV): $(READY) requirements-dev.txt
-	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements-dev.txt -c constraints.txt
+$(READY_DEV): $(READY) requirements-dev.txt requirements-onnx.txt
+	$(VENV)/bin/python -m pip install --disable-pip-version-check -r requirements-dev.txt -r requirements-onnx.txt -c constraints.txt
 	@touch $@

@@ -25,9 +25,10 @@ from sentiment.core.files import read_json, write_json
 from sentiment.model.classification import load_classifier
 from sentiment.model.encoders import Encoder, find_encoder, folder_encoder
 from sentiment.model.loading import load_tokenizer
-from sentiment.model.prediction import Predictions, predict
+from sentiment.model.prediction import predict
 from sentiment.model.runtime import DEVICE_VARIABLE, start_runtime
 from sentiment.model.tokens import tokenize
+from sentiment.model.trained.judgement import Predictions
 from sentiment.training.fine_tuning import VALIDATION_BATCH, fine_tune, steps_per_epoch
 from sentiment.training.history import Examples
 from sentiment.training.parameters import TrainParameters

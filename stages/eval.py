@@ -34,9 +34,9 @@ from sentiment.evaluation.report.html_page import html_page
 from sentiment.evaluation.report.page import CalibratedResult, ChallengeResult, TestResult, render_page
 from sentiment.evaluation.report.result_files import draw_figures, draw_training, write_by_class, write_curves, write_predictions
 from sentiment.evaluation.slices import CUT, PHENOMENON, Slice, as_dicts, by_cut, by_length, by_value, slice_of
-from sentiment.model.prediction import Predictions, at_temperature
 from sentiment.model.runtime import start_runtime
 from sentiment.model.text_settings import read_text_settings
+from sentiment.model.trained.judgement import Predictions, at_temperature
 from sentiment.model.trained.temperature import Temperature, read_temperature
 from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters

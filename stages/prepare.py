@@ -32,8 +32,10 @@ from sentiment.data.paths import CHALLENGE, PREPARE_METRICS
 from sentiment.data.process_pool import ProcessPool
 from sentiment.data.reading.class_inference import Classes, find_classes, named_classes
 from sentiment.data.reading.corpus import Columns
+from sentiment.data.reading.delimited import Told
 from sentiment.data.reading.formats import count_rows
 from sentiment.data.reading.label_codes import LabelRules
+from sentiment.data.reading.manner import say_how
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.data.reading.spill_file import RowStore
 from sentiment.data.reading.split_column import by_column
@@ -60,12 +62,15 @@ class Prepared:
         Files of the source that belong to no split.
     challenge : ChallengeRows
         What came of the challenge set.
+    read_as : dict of str to str
+        How a file of the source was read, by its name, where that was not as usual.
     """
 
     reasons: dict[str, Reasons]
     keys: dict[str, Keys]
     ignored: list[Path]
     challenge: ChallengeRows
+    read_as: dict[str, str]
 
 
 def prepare(settings: PrepareParameters, folder: Path, workers: ProcessPool) -> Prepared:
@@ -80,7 +85,9 @@ def prepare(settings: PrepareParameters, folder: Path, workers: ProcessPool) -> 
     workers : ProcessPool
         Who cleans and compares.
     """
-    files, ignored = find_files(Path(settings.source), f"prepare.source = {settings.source}")
+    source = Path(settings.source)
+    files, ignored = find_files(source, f"prepare.source = {settings.source}")
+    read_as = say_how("prepare", files, source, Told(), f"python -m sentiment fetch {source} --encoding NAME, and what it prints as prepare.source")
     if settings.split_column is not None:
         files = by_column(files, settings.split_column)
     rules = LabelRules(settings.label_map or {}, settings.drop_classes, settings.unlabelled == "drop")
@@ -106,7 +113,7 @@ def prepare(settings: PrepareParameters, folder: Path, workers: ProcessPool) -> 
         )
     write_class_names(folder, classes.names)
     challenge = prepare_challenge(CHALLENGE, classes.names, settings.strip_html, folder / TABLE)
-    return Prepared(reasons, keys, ignored, challenge)
+    return Prepared(reasons, keys, ignored, challenge, read_as)
 
 
 def read(
@@ -158,6 +165,8 @@ def report(prepared: Prepared) -> dict[str, object]:
             "normalised_duplicates": int(repeats(test.normalised, stays & ~test.empty).sum()),
         }
     counts["challenge"] = {"rows_read": prepared.challenge.read, "rows_kept": prepared.challenge.kept}
+    if prepared.read_as:
+        counts["read_as"] = prepared.read_as
     if prepared.ignored:
         counts["files_ignored"] = len(prepared.ignored)
     return counts

@@ -1,8 +1,12 @@
-"""How property-based tests run: the same examples each time, and no clock (HYPOTHESIS_PROFILE=explore looks for new ones)."""
+"""How tests share the machine, and how property-based ones run: the same examples each time, no clock (HYPOTHESIS_PROFILE=explore: new ones)."""
 
 import os
 
 from hypothesis import settings
+
+# More threads than cores slow torch down many times over. Set before a test imports it.
+if workers := os.environ.get("PYTEST_XDIST_WORKER_COUNT"):
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // int(workers))))
 
 settings.register_profile("steady", deadline=None, derandomize=True)
 settings.register_profile("explore", deadline=None, max_examples=500, print_blob=True)

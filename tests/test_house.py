@@ -86,7 +86,7 @@ def test_what_a_stage_reads_is_in_git_a_parameter_or_written_by_an_earlier_stage
 
 def test_no_two_stages_write_the_same_and_none_writes_into_another() -> None:
     outs = [Path(out) for stage in PIPELINE.values() for out in stage["outs"]]
-    outs += [Path(name) for stage in PIPELINE.values() for metric in stage["metrics"] for name in metric]
+    outs += [Path(name) for stage in PIPELINE.values() for metric in stage.get("metrics", []) for name in metric]
     assert not [(a, b) for a in outs for b in outs if a is not b and (a == b or a in b.parents)]
 
 
@@ -103,7 +103,7 @@ def test_no_parameter_is_spliced_into_a_command() -> None:
 
 
 def test_requirements_are_pinned() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+    for name in ("requirements.txt", "requirements-dev.txt", "requirements-onnx.txt", "constraints.txt"):
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
             assert not line.strip() or line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", line), f"{name}: {line}"
     assert "torch==2.13.0" in (ROOT / "requirements.txt").read_text(encoding="utf-8")

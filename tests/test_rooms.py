@@ -23,10 +23,11 @@ ARROWS: dict[str, set[str]] = {
     "model": {"core"},
     "training": {"core", "model"},
     "evaluation": {"core", "model"},
-    "settings": {"core", "data", "training", "evaluation"},
+    "export": {"core", "model", "evaluation"},
+    "settings": {"core", "data", "training", "evaluation", "export"},
     "tracking": {"core", "model", "training", "evaluation", "settings"},
-    "use": {"core", "data", "model", "training", "evaluation", "settings", "tracking"},
-    "cli": {"core", "data", "model", "training", "evaluation", "settings", "tracking", "use"},
+    "use": {"core", "data", "model", "training", "evaluation", "export", "settings", "tracking"},
+    "cli": {"core", "data", "model", "training", "evaluation", "export", "settings", "tracking", "use"},
 }
 MOST_MODULES, MOST_LINES = 16, 300
 

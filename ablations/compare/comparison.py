@@ -10,15 +10,14 @@ from ablations.compare.bootstrap import Estimate, estimate, make_units, resample
 from ablations.compare.experiments import Experiment
 from ablations.compare.statistics import (
     HolmStep,
-    McNemar,
     holm,
-    mcnemar,
     pooled_seed_variance,
     probability_of_outperforming,
     varies_like_the_others,
     varies_most,
 )
 from ablations.compare.verdict import Needed, Verdict, decide_verdict, needed
+from sentiment.evaluation.paired_answers import McNemar, mcnemar
 
 Floats = npt.NDArray[np.float64]
 

@@ -1,4 +1,4 @@
-"""Tests on the paired answers of two models: McNemar for one pair of trainings, Holm for several comparisons."""
+"""Tests over several trainings: Holm for several comparisons, and how much seeds vary."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,54 +13,6 @@ ARM_LEVEL = 0.2
 PAIR_LEVEL = 0.25
 
 Floats = npt.NDArray[np.float64]
-Booleans = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class McNemar:
-    """The exact McNemar test of two classifiers on the same examples.
-
-    Attributes
-    ----------
-    only_first, only_second : int
-        Examples that only one of the two gets right.
-    p_value : float
-        Two-sided.
-    """
-
-    only_first: int
-    only_second: int
-    p_value: float
-
-
-def mcnemar(first: Booleans, second: Booleans) -> McNemar:
-    """Test whether two classifiers are right equally often.
-
-    Only examples on which they disagree count. If both are equally good, either is the right one
-    with probability 1/2: a binomial distribution, without approximation. The test takes examples
-    as independent, which reviews of one film are not, and speaks of two trained models, not of two
-    recipes: here it informs, and decides nothing.
-
-    Parameters
-    ----------
-    first, second : ndarray of bool, shape (examples,)
-        Where each classifier is right.
-
-    Returns
-    -------
-    McNemar
-
-    References
-    ----------
-    McNemar, Q. (1947). Note on the sampling error of the difference between correlated proportions
-    or percentages. Psychometrika 12(2).
-    Dietterich, T. G. (1998). Approximate statistical tests for comparing supervised classification
-    learning algorithms. Neural Computation 10(7).
-    """
-    only_first = int((first & ~second).sum())
-    only_second = int((second & ~first).sum())
-    tail = float(stats.binom.cdf(min(only_first, only_second), only_first + only_second, 0.5))
-    return McNemar(only_first, only_second, min(1.0, 2 * tail))
 
 
 @dataclass(frozen=True)

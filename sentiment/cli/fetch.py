@@ -9,12 +9,13 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentiment.cli.local_source import local_files, plain_name, say_how, show_first_rows, unpacked
+from sentiment.cli.local_source import check_headers, local_files, plain_name, show_first_rows, unpacked
 from sentiment.cli.under_dvc import new_folder, put_under_dvc
 from sentiment.core.files import read_json, replacing, write_json
 from sentiment.data.reading.delimited import Told
 from sentiment.data.reading.encodings import check_encoding
 from sentiment.data.reading.formats import count_rows, read_tables
+from sentiment.data.reading.manner import say_how
 from sentiment.data.reading.sources import SourceFile
 from sentiment.model.hub import hub_answers, is_commit
 from sentiment.terminal.errors import UserError
@@ -127,9 +128,10 @@ def _fetch_local(request: Request, source: Path, target: Path) -> dict[str, Any]
     told = Told(request.encoding and check_encoding(request.encoding), request.header)
     with unpacked(source) as there:
         files = local_files(there, request.splits)
-        read_as = {} if request.dry_run else say_how(files, there, told)
+        check_headers(files, told)
+        read_as = say_how("fetch", files, there, told, "--encoding NAME")
         if request.dry_run:
-            show_first_rows(files, there, told)
+            show_first_rows(files, told)
             return {}
         for split in dict.fromkeys(file.split for file in files):
             mine = [file for file in files if file.split == split]

@@ -1,6 +1,8 @@
 """A local source of fetch: its files and archives, how they are read, and what their first rows look like."""
 
 import re
+import shutil
+import tarfile
 import tempfile
 import zipfile
 from collections import Counter
@@ -10,39 +12,49 @@ from itertools import islice
 from pathlib import Path
 
 from sentiment.core.tables import SPLITS
-from sentiment.data.reading.delimited import Told, dialect_of, first_row_as_data
-from sentiment.data.reading.encodings import encoding_of
+from sentiment.data.reading.delimited import Told, first_row_as_data
 from sentiment.data.reading.formats import KINDS, TEXT_FILE, kind_of, read_rows
-from sentiment.data.reading.raw_lines import OPENERS, UTF_8
+from sentiment.data.reading.raw_lines import DAMAGED, OPENERS
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.terminal.errors import UserError, shown
 from sentiment.terminal.progress import say
 
-ARCHIVE = ".zip"
+TARBALLS = (".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz")
+ARCHIVES = (".zip", *TARBALLS)
+_MAC = "__MACOSX"  # macOS adds it to a zip
 _SHOWN_ROWS = 3
 
 
 @contextmanager
 def unpacked(source: Path) -> Iterator[Path]:
-    """Give the source itself, or, of a zip archive, a temporary folder with what is in it (the file, where it is one)."""
-    if source.suffix.lower() != ARCHIVE or source.is_dir():
+    """Give the source itself, or, of a zip or tar archive, a temporary folder with what is in it (the file, where it is one).
+
+    Raises
+    ------
+    UserError
+        Where the archive is damaged, or a member of it would be written outside of the folder.
+    """
+    name = source.name.lower()
+    if not name.endswith(ARCHIVES) or source.is_dir():
         yield source
         return
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory() as folder:
         try:
-            with zipfile.ZipFile(source) as archive:
-                members = [one for one in archive.namelist() if not one.startswith("__MACOSX/")]
-                archive.extractall(name, members)
-        except (zipfile.BadZipFile, RuntimeError, NotImplementedError, OSError) as error:
+            if name.endswith(TARBALLS):
+                shutil.unpack_archive(source, folder, "tar", filter="data")
+            else:
+                shutil.unpack_archive(source, folder, "zip")
+        except (shutil.ReadError, zipfile.BadZipFile, tarfile.TarError, RuntimeError, NotImplementedError, *DAMAGED) as error:
             raise UserError(f"{source}: cannot be unpacked ({error}): unpack it and fetch the folder") from None
-        there = [path for path in Path(name).iterdir() if not path.name.startswith(".")]
-        yield there[0] if len(there) == 1 else Path(name)
+        shutil.rmtree(Path(folder) / _MAC, ignore_errors=True)
+        there = [path for path in Path(folder).iterdir() if not path.name.startswith(".")]
+        yield there[0] if len(there) == 1 else Path(folder)
 
 
 def plain_name(path: Path) -> str:
     """Return a name for a file's data: without the suffixes of its kind, dashes for what a name may not have."""
     name = path.name
-    while Path(name).suffix.lower() in (*OPENERS, *KINDS, ARCHIVE, TEXT_FILE) and Path(name).stem:
+    while Path(name).suffix.lower() in (*OPENERS, *KINDS, *ARCHIVES, TEXT_FILE) and Path(name).stem:
         name = Path(name).stem
     return re.sub(r"[^\w.-]+", "-", name).strip("-.") or "data"
 
@@ -75,41 +87,20 @@ def _named_files(source: Path, splits: list[str]) -> list[SourceFile]:
     return files
 
 
-def say_how(files: list[SourceFile], source: Path, told: Told) -> dict[str, str]:
-    """Say in a line how each file is read, where that is not as usual; return it by the file's name.
-
-    Raises
-    ------
-    UserError
-        Where the first row of a delimited file looks like data and nobody said what it is.
-    """
-    found: dict[str, str] = {}
+def check_headers(files: list[SourceFile], told: Told) -> None:
+    """Ask, in an error, where the first row of a delimited file looks like data and nobody said what it is."""
+    if told.header is not None:
+        return
     for file in files:
-        path = file.path
-        tabs = kind_of(path) == ".tsv"
-        words: list[str] = []
-        if kind_of(path) in (".csv", ".tsv"):
-            reason = first_row_as_data(path, tabs, told) if told.header is None else None
-            if reason:
-                raise UserError(
-                    f"{path}, line 1: is it a header? {reason}: add --no-header (the columns are then column_1, column_2, …), or --header"
-                )
-            words = dialect_of(path, tabs, told.encoding).differs(tabs)
-            words += ["without a header"] if told.header is False else []
-        elif kind_of(path) in (".json", ".jsonl") or path.suffix == TEXT_FILE:
-            encoding = told.encoding or encoding_of(path)
-            words = [f"in {encoding}"] if encoding != UTF_8 else []
-        if words:
-            name = path.name if path == source else path.relative_to(source).as_posix()
-            found[name] = ", ".join(words)
-            guessed = not told.encoding and any(word.startswith("in ") for word in words)
-            say(f"fetch: {name} is read as {kind_of(path) or TEXT_FILE}, {found[name]}" + (" (if that is wrong: --encoding NAME)" if guessed else ""))
-    return found
+        kind = kind_of(file.path)
+        if kind in (".csv", ".tsv") and (reason := first_row_as_data(file.path, kind == ".tsv", told)):
+            raise UserError(
+                f"{file.path}, line 1: is it a header? {reason}: add --no-header (the columns are then column_1, column_2, …), or --header"
+            )
 
 
-def show_first_rows(files: list[SourceFile], source: Path, told: Told) -> None:
+def show_first_rows(files: list[SourceFile], told: Told) -> None:
     """Print the first rows of each split as they would be read."""
-    say_how(files, source, told)
     for split in dict.fromkeys(file.split for file in files):
         mine = [file for file in files if file.split == split]
         print(f"{split}: {mine[0].path.name}" + (f", the first of {len(mine)} files" if len(mine) > 1 else ""))

@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+BACKENDS = ("torch", "onnx", "onnx-int8")
 DEFAULT_MODEL = "models/classifier"
 MODEL_HELP = "a folder, an experiment or revision of this repository, or a Hub id (default: models/classifier)"
 
@@ -25,6 +26,8 @@ def add_predict(commands: Any) -> None:
     command.add_argument("--resume", action="store_true", help="take up an interrupted job from files into a file")
     command.add_argument("--batch-size", type=_count, default=64, metavar="N", help="texts a forward pass (default: 64, as eval.batch_size)")
     command.add_argument("--uncalibrated", action="store_true", help="the probabilities of the eval stage's predictions.parquet")
+    computes = "what computes: torch, or an exported model (export.formats) that needs no torch (default: torch)"
+    command.add_argument("--backend", choices=BACKENDS, default="torch", help=computes)
     command.set_defaults(run=_predict)
 
 
@@ -45,6 +48,7 @@ def _predict(arguments: argparse.Namespace) -> None:
             resume=arguments.resume,
             batch_size=arguments.batch_size,
             calibrated=not arguments.uncalibrated,
+            backend=arguments.backend,
         )
     )
 

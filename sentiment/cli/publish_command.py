@@ -17,7 +17,7 @@ def add_publish(commands: Any) -> None:
 
 
 def _publish(arguments: argparse.Namespace) -> None:
-    from sentiment.use.publish import Publication, publish
+    from sentiment.use.publishing.publish import Publication, publish
 
     publish(
         Publication(arguments.repository, arguments.private, arguments.licence, arguments.language, arguments.dataset, arguments.dataset_revision)

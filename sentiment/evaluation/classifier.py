@@ -7,10 +7,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from sentiment.core.tables import labels_of
-from sentiment.model.prediction import Predictions, judge
 from sentiment.model.runtime import Runtime
 from sentiment.model.text_settings import TextSettings
 from sentiment.model.token_cache import token_cache
+from sentiment.model.trained.judgement import Predictions, judge
 from sentiment.model.trained.reader import TextClassifier
 from sentiment.terminal.progress import progress_bar
 

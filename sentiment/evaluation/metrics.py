@@ -86,17 +86,22 @@ def accuracy_interval(correct: npt.NDArray[np.bool_], groups: npt.NDArray[np.int
         # Resampling rows of which k are right is drawing from a binomial distribution.
         accuracies = generator.binomial(len(correct), correct.mean(), size=resamples) / len(correct)
     else:
-        _, codes = np.unique(groups, return_inverse=True)
-        rows = np.bincount(codes).astype(np.float64)
-        right = np.bincount(codes, weights=correct.astype(np.float64))
-        chunk = max(1, _CHUNK_CELLS // len(rows))
-        parts = []
-        for start in range(0, resamples, chunk):
-            drawn = generator.integers(len(rows), size=(min(chunk, resamples - start), len(rows)))
-            parts.append(right[drawn].sum(axis=1) / rows[drawn].sum(axis=1))
-        accuracies = np.concatenate(parts)
+        accuracies = group_resamples(correct.astype(np.float64), groups, resamples, generator)
     low, high = np.percentile(accuracies, [2.5, 97.5])
     return Interval(float(low), float(high))
+
+
+def group_resamples(values: Floats, groups: Integers, resamples: int, generator: np.random.Generator) -> Floats:
+    """Return the means of `resamples` draws of whole groups of rows; `values` and `groups` have one entry a row."""
+    _, codes = np.unique(groups, return_inverse=True)
+    rows = np.bincount(codes).astype(np.float64)
+    sums = np.bincount(codes, weights=values)
+    chunk = max(1, _CHUNK_CELLS // len(rows))
+    parts = []
+    for start in range(0, resamples, chunk):
+        drawn = generator.integers(len(rows), size=(min(chunk, resamples - start), len(rows)))
+        parts.append(sums[drawn].sum(axis=1) / rows[drawn].sum(axis=1))
+    return np.concatenate(parts)
 
 
 def wilson(right: int, rows: int) -> Interval:

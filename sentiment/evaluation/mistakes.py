@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
-from sentiment.model.prediction import Predictions
+from sentiment.model.trained.judgement import Predictions
 
 
 @dataclass(frozen=True)

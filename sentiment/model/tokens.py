@@ -3,13 +3,15 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from sentiment.model.token_cache import kept_bodies
+
+if TYPE_CHECKING:
+    import torch
 
 _CHUNK = 2048
 _CHUNK_CHARACTERS = 1_000_000
@@ -68,6 +70,11 @@ class TokenizedTexts:
         """Tokens of each text after cutting."""
         return np.fromiter((len(ids) for ids in self.token_ids), dtype=np.int64, count=len(self.token_ids))
 
+    def batches(self, batch_size: int) -> list[npt.NDArray[np.int64]]:
+        """Return the positions of the texts of each batch: the longest first, those of like length together."""
+        order = np.argsort(-self.lengths, kind="stable")
+        return [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
+
 
 def tokenize(tokenizer: Any, texts: Sequence[str], max_length: int, truncation: str, cache: Path | None = None) -> TokenizedTexts:
     """Turn texts into token ids and cut the long ones.
@@ -121,23 +128,32 @@ def head_tokens(room: int, truncation: str) -> int:
     return {"head": room, "tail": 0, "head_tail": round(room * _HEAD_SHARE)}[truncation]
 
 
-def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: Layout = _PLAIN, step: int = LENGTH_STEP) -> dict[str, torch.Tensor]:
+def pad(token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: Layout = _PLAIN, step: int = LENGTH_STEP) -> "dict[str, torch.Tensor]":
+    """Make one batch as `pad_arrays` does, of tensors."""
+    import torch
+
+    return {name: torch.from_numpy(array) for name, array in pad_arrays(token_ids, pad_token_id, layout, step).items()}
+
+
+def pad_arrays(
+    token_ids: Sequence[npt.NDArray[np.int32]], pad_token_id: int, layout: Layout = _PLAIN, step: int = LENGTH_STEP
+) -> dict[str, npt.NDArray[np.int64]]:
     """Make one batch, of int64 and the shape (texts, longest text up to a multiple of `step`).
 
     It has `input_ids` and `attention_mask`, and `token_type_ids` where the layout has some.
     """
     longest = -(-max(len(ids) for ids in token_ids) // step) * step
     shape = (len(token_ids), longest)
-    batch = {"input_ids": torch.full(shape, pad_token_id, dtype=torch.int64), "attention_mask": torch.zeros(shape, dtype=torch.int64)}
+    batch = {"input_ids": np.full(shape, pad_token_id, dtype=np.int64), "attention_mask": np.zeros(shape, dtype=np.int64)}
     first, last = layout.first_types, layout.last_types
     if first or last:
-        batch["token_type_ids"] = torch.full(shape, layout.pad_type, dtype=torch.int64)
+        batch["token_type_ids"] = np.full(shape, layout.pad_type, dtype=np.int64)
     for row, ids in enumerate(token_ids):
         place = slice(longest - len(ids), longest) if layout.left else slice(0, len(ids))
-        batch["input_ids"][row, place] = torch.from_numpy(ids)
+        batch["input_ids"][row, place] = ids
         batch["attention_mask"][row, place] = 1
         if first or last:
-            batch["token_type_ids"][row, place] = torch.tensor([*first, *[0] * (len(ids) - len(first) - len(last)), *last])
+            batch["token_type_ids"][row, place] = [*first, *[0] * (len(ids) - len(first) - len(last)), *last]
     return batch
 
 

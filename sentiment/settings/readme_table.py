@@ -64,6 +64,8 @@ def _unfold(annotation: Any) -> tuple[list[Any], list[Any]]:
 def _words(kind: Any, bounds: list[Any]) -> str:
     if typing.get_origin(kind) is typing.Literal:
         return ", ".join(map(str, typing.get_args(kind)))
+    if typing.get_origin(kind) is list and typing.get_origin(typing.get_args(kind)[0]) is typing.Literal:
+        return "a list of " + ", ".join(map(str, typing.get_args(typing.get_args(kind)[0])))
     if typing.get_origin(kind) is list:
         return "names, at least two" if any(isinstance(bound, MinLen) and bound.min_length == 2 for bound in bounds) else "names"
     if typing.get_origin(kind) is dict:

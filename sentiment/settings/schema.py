@@ -12,6 +12,7 @@ from sentiment.core.section import Section
 from sentiment.core.yaml_text import parse_yaml, read_yaml
 from sentiment.data.parameters import PrepareParameters, SplitParameters
 from sentiment.evaluation.parameters import EvalParameters
+from sentiment.export.parameters import ExportParameters
 from sentiment.terminal.errors import UserError
 from sentiment.training.parameters import TrainParameters
 
@@ -35,6 +36,7 @@ class Parameters(Section):
     split: SplitParameters
     train: TrainParameters
     eval: EvalParameters
+    export: ExportParameters
 
 
 def load_parameters(path: Path) -> Parameters:

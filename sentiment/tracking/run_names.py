@@ -45,7 +45,7 @@ def experiment_name(parameters: Mapping[str, Any], baseline: Mapping[str, Any]) 
         (``imdb_baseline_bs32``), which stands for its groups, classes and the like too; other columns of text and label
         are named behind it. Letters of any script stay.
     """
-    changed = {key: value for key, value in parameters.items() if key in baseline and value != baseline[key]}
+    changed = {key: value for key, value in parameters.items() if key in baseline and value != baseline[key] and not key.startswith("export.")}
     prefix = ""
     if "prepare.source" in changed:
         prefix = f"{_source_name(str(changed['prepare.source']))}_"

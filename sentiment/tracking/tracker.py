@@ -14,7 +14,7 @@ from typing import Any
 
 from sentiment.core.files import read_json, write_json
 from sentiment.core.paths import RUN_SUMMARY, TRAIN_REPORT, main_root
-from sentiment.model.prediction import Predictions
+from sentiment.model.trained.judgement import Predictions
 from sentiment.settings.schema import Parameters, flatten
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say

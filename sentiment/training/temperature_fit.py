@@ -6,8 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.optimize import brentq
 
-from sentiment.model.prediction import compute_logits, log_softmax
+from sentiment.model.prediction import compute_logits
 from sentiment.model.runtime import Runtime
+from sentiment.model.trained.judgement import log_softmax
 from sentiment.model.trained.temperature import Temperature
 from sentiment.training.history import Examples
 

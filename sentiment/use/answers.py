@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from sentiment.model.prediction import log_softmax
+from sentiment.model.trained.judgement import log_softmax
 from sentiment.terminal.errors import UserError
 
 

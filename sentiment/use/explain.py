@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from sentiment.core.scripts import without_spaces
-from sentiment.model.prediction import log_softmax
 from sentiment.model.tokens import head_tokens, tokenize
+from sentiment.model.trained.judgement import log_softmax
+from sentiment.model.trained.reader import TextClassifier
 from sentiment.terminal.errors import UserError
 from sentiment.use.attribution import attribute
 from sentiment.use.predict import Predictor
@@ -92,6 +93,7 @@ def explain(predictor: Predictor, text: str, label: str | None = None) -> Explan
     if label is not None and label not in predictor.class_names:
         raise UserError(f"--class {label}: the model has no such class; it knows {', '.join(predictor.class_names)}")
     reader, settings = predictor.reader, predictor.settings
+    assert isinstance(reader, TextClassifier), "explanations need gradients: the backend is torch"
     tokenized = tokenize(reader.tokenizer, [cleaned], settings.max_length, settings.truncation)
     spans = _spans(reader.tokenizer, cleaned, tokenized.token_ids[0], settings.truncation)
     special = np.array([span is None for span in spans])

@@ -16,7 +16,7 @@ _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _USUAL_LENGTH = 512
 
 
-def find_model(name: str) -> Path:
+def find_model(name: str, output: Path = paths.CLASSIFIER) -> Path:
     """Return a folder with a trained model.
 
     Parameters
@@ -24,6 +24,8 @@ def find_model(name: str) -> Path:
     name : str
         A folder; or a commit, tag, branch or experiment of this repository: its model comes out of DVC's cache, or out of
         the storage, and the workspace is not touched; or a Hub id (``owner/name``, ``owner/name@revision``).
+    output : Path
+        What is wanted of a revision.
 
     Raises
     ------
@@ -36,8 +38,8 @@ def find_model(name: str) -> Path:
     if folder.is_dir() or name.startswith((".", "/", "~")) or folder == paths.CLASSIFIER:
         advice = "`make run` trains one there" if folder == paths.CLASSIFIER else "name one that the stage train or `save_pretrained` wrote"
         raise UserError(f"--model {name}: the folder holds no model (config.json): {advice}")
-    found = _from_revision(name)
-    if found is None:
+    found = _from_revision(name, output)
+    if found is None and output == paths.CLASSIFIER:
         found = _from_hub(name)
     if found is None:
         raise UserError(
@@ -57,7 +59,7 @@ def settings_of(folder: Path) -> TextSettings:
     return TextSettings(min([_USUAL_LENGTH, *known]), "head", strip_html=True, precision="auto")
 
 
-def _from_revision(name: str) -> Path | None:
+def _from_revision(name: str, output: Path) -> Path | None:
     from dvc.exceptions import DvcException
     from dvc.repo import Repo
     from dvc.scm import RevError, SCMError, resolve_rev
@@ -72,20 +74,20 @@ def _from_revision(name: str) -> Path | None:
         except (RevError, SCMError, DvcException):
             return None
         with repo.switch(revision):
-            wanted = paths.CLASSIFIER.as_posix()
+            wanted = output.as_posix()
             hashes = [out.hash_info for out in repo.index.outs if out.use_cache and out.hash_info and str(out) == wanted]
         if not hashes:
-            raise UserError(f"--model {name}: this revision has no {paths.CLASSIFIER} in its dvc.lock: name one that was trained")
+            raise UserError(f"--model {name}: this revision has no {output} in its dvc.lock: name one that was trained")
         folder: Path = main_root() / ".cache" / "models" / hashes[0].value.removesuffix(".dir")
         if not folder.is_dir():
-            _take_out(repo, name, revision, hashes[0], folder)
+            _take_out(repo, name, revision, output, hashes[0], folder)
         folder.touch()
         for old in sorted(folder.parent.glob("[0-9a-f]*"), key=lambda path: path.stat().st_mtime)[:-_KEPT_MODELS]:
             shutil.rmtree(old, ignore_errors=True)
     return folder
 
 
-def _take_out(repo: Any, name: str, revision: str, hash_info: Any, folder: Path) -> None:
+def _take_out(repo: Any, name: str, revision: str, output: Path, hash_info: Any, folder: Path) -> None:
     from dvc.exceptions import DvcException
     from dvc_data.hashfile.tree import Tree
 
@@ -101,7 +103,7 @@ def _take_out(repo: Any, name: str, revision: str, hash_info: Any, folder: Path)
     files = entries()
     if files is None:
         try:
-            repo.fetch(targets=[paths.CLASSIFIER.as_posix()], revs=[revision])
+            repo.fetch(targets=[output.as_posix()], revs=[revision])
         except (OSError, DvcException) as error:
             reason = error_line(str(error))
             raise UserError(

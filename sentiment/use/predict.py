@@ -12,14 +12,11 @@ from pathlib import Path
 from sentiment.data.reading.cleaning import clean
 from sentiment.data.reading.formats import count_rows
 from sentiment.data.reading.raw_lines import refuse
-from sentiment.model.runtime import start_runtime
-from sentiment.model.trained.reader import TextClassifier
-from sentiment.model.trained.temperature import read_temperature
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
 from sentiment.use.answer_files import AnswerFile, AnswerForm, answer_kind
 from sentiment.use.answers import Answer, LabelRule, Tally, make_answers
-from sentiment.use.model_source import find_model, settings_of
+from sentiment.use.backends import TORCH, find_backend, open_reader
 from sentiment.use.terminal_answers import show_answers
 from sentiment.use.text_rows import STANDARD_INPUT, TextRow, check_inputs, file_rows, typed_rows, windows
 
@@ -56,6 +53,8 @@ class Job:
         Texts a forward pass.
     calibrated : bool
         Give calibrated probabilities; without, those of the eval stage's predictions.parquet.
+    backend : str
+        torch, onnx or onnx-int8.
     """
 
     texts: list[str] = field(default_factory=list)
@@ -70,6 +69,7 @@ class Job:
     resume: bool = False
     batch_size: int = BATCH_SIZE
     calibrated: bool = True
+    backend: str = TORCH
 
 
 class Predictor:
@@ -83,13 +83,15 @@ class Predictor:
         Texts a forward pass.
     calibrated : bool
         Divide the logits by the temperature beside the model.
+    backend : str
+        torch, onnx or onnx-int8; `folder` holds what it reads.
     """
 
-    def __init__(self, folder: Path, batch_size: int = BATCH_SIZE, calibrated: bool = True) -> None:
-        self.folder, self.settings = folder, settings_of(folder)
-        self.reader = TextClassifier(folder, start_runtime(self.settings.precision), self.settings, batch_size)
+    def __init__(self, folder: Path, batch_size: int = BATCH_SIZE, calibrated: bool = True, backend: str = TORCH) -> None:
+        self.folder = folder
+        self.reader, self.settings, temperature = open_reader(folder, backend, batch_size)
         self.class_names = self.reader.class_names
-        self.temperature = read_temperature(folder).value if calibrated else 1.0
+        self.temperature = temperature if calibrated else 1.0
 
     def clean(self, text: str) -> str:
         """Clean a text as prepare does for the model's training texts."""
@@ -127,7 +129,7 @@ def run_job(job: Job) -> Tally:
     """
     files = job.files or ([] if job.texts else [STANDARD_INPUT])
     _check(job, files)
-    predictor = Predictor(find_model(job.model), job.batch_size, job.calibrated)
+    predictor = Predictor(find_backend(job.model, job.backend), job.batch_size, job.calibrated, job.backend)
     rule = LabelRule(predictor.class_names, job.thresholds, job.abstain_below)
     if job.out is None:
         return _to_the_terminal(job, files, predictor, rule)

@@ -6,28 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.stats import binomtest, norm
+from scipy.stats import norm
 
 from ablations.compare.bootstrap import Estimate, estimate, make_units, resample_means
-from ablations.compare.statistics import holm, mcnemar, pooled_seed_variance, probability_of_outperforming, varies_like_the_others, varies_most
+from ablations.compare.statistics import holm, pooled_seed_variance, probability_of_outperforming, varies_like_the_others, varies_most
 from ablations.compare.uncertainty import Degrees, Variance, detectable, half_width
-
-
-@given(st.integers(0, 400), st.integers(0, 400), st.integers(0, 50), st.integers(0, 50))
-@settings(deadline=None, max_examples=60)
-def test_mcnemar_is_scipys_exact_binomial_test_of_the_disagreements(only_first: int, only_second: int, both: int, neither: int) -> None:
-    first = np.repeat([True, False, True, False], [only_first, only_second, both, neither])
-    second = np.repeat([False, True, True, False], [only_first, only_second, both, neither])
-    result = mcnemar(first, second)
-    expected = binomtest(only_first, only_first + only_second, 0.5).pvalue if only_first + only_second else 1.0
-    assert (result.only_first, result.only_second) == (only_first, only_second)
-    assert result.p_value == pytest.approx(expected, rel=1e-9)
-
-
-def test_mcnemar_by_hand() -> None:
-    # 1 against 5 of 6: 2 · (C(6,0) + C(6,1)) / 2^6 = 14/64
-    first = np.array([True] + [False] * 5)
-    assert mcnemar(first, ~first).p_value == pytest.approx(14 / 64)
 
 
 def test_holm_by_hand() -> None:

@@ -36,6 +36,16 @@ def test_every_format_gives_the_same_rows(workspace: Workspace) -> None:
         assert [(row["text"], row["label"], row["group"]) for row in prepared(workspace)] == expected
 
 
+def test_what_was_found_out_about_a_raw_file_is_said_and_recorded(workspace: Workspace) -> None:
+    rows = "\n".join(f"{row['text']};{row['label']};{row['film']};cr\xe8me br\xfbl\xe9e" for row in GOOD)
+    (workspace.root / "data/source.csv").write_bytes(f"text;label;film;note\n{rows}\n".encode("cp1252"))
+    workspace.set("prepare", source="data/source.csv")
+    done = workspace.run("prepare")
+    words = "in cp1252, cells parted by semicolons"
+    assert f"prepare: source.csv is read as .csv, {words} (if that is wrong: python -m sentiment fetch data/source.csv --encoding NAME" in done.stdout
+    assert report(workspace, "prepare")["read_as"] == {"source.csv": words}
+
+
 @pytest.mark.parametrize("label", [lambda n: n, str, lambda n: ["negative", "positive"][n]])
 def test_labels_may_be_numbers_names_or_strings_of_numbers(workspace: Workspace, label: Any) -> None:
     workspace.write("data/source.jsonl", lines([{**row, "label": label(row["label"])} for row in GOOD]))

@@ -17,6 +17,9 @@ _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical ba
 _SAMPLE_LINES = 200
 _NUMBER = re.compile(r"[+-]?\d+([.,]\d+)?", re.ASCII)
 _LONGEST_NAME = 60
+# The second and third row of a table of Orange (orangedatamining.com): the columns' types and roles.
+_TYPE = re.compile("|d|discrete|c|continuous|s|string|t|time")
+_ROLE = re.compile(r"|((class|meta|ignore|[cmi]|\w+=\S+)\s*)+")
 _MANY = 0.2  # share of the rows that repeat a cell of the first one: it is a label
 
 
@@ -152,22 +155,39 @@ def read_delimited(path: Path, bad: Bad, tabs: bool, told: Told) -> Iterator[tup
     names: list[str] | None = None
     first_line = 1
     try:
-        for cells in reader:
+        for line, cells in _rows(reader, ".tab" in path.suffixes):
             if names is None:
                 names = _names(path, cells, told)
                 if told.header is False:
-                    yield first_line, dict(zip(names, cells, strict=True))
-            elif cells:
+                    yield line, dict(zip(names, cells, strict=True))
+            else:
                 while len(cells) > len(names) and not cells[-1].strip():
                     cells.pop()
                 if len(cells) > len(names):
                     wide = f"{len(cells)} cells where the header has {len(names)}: quote a cell that holds a {dialect.delimiter!r}"
-                    bad(UserError(f"{path}, line {first_line}: {wide}"))
+                    bad(UserError(f"{path}, line {line}: {wide}"))
                 else:
-                    yield first_line, {name: cells[index] if index < len(cells) else None for index, name in enumerate(names)}
+                    yield line, {name: cells[index] if index < len(cells) else None for index, name in enumerate(names)}
             first_line = reader.line_num + 1
     except csv.Error as error:
         raise UserError(f"{path}, line {first_line}: broken csv ({error}): check the quotes of the row that begins there") from None
+
+
+def _rows(reader: Any, orange: bool) -> Iterator[tuple[int, list[str]]]:
+    # The line at which a row begins, and its cells; blank lines, and what an Orange table says below its header, are no rows.
+    begins = 1
+    below = iter((_TYPE, _ROLE)) if orange else iter(())
+    header = True
+    for cells in reader:
+        line, begins = begins, reader.line_num + 1
+        if not header and any(cells):
+            known = next(below, None)
+            if known and all(map(known.fullmatch, cells)):
+                continue
+            below = iter(())
+        if header or cells:
+            yield line, cells
+        header = False
 
 
 def _names(path: Path, cells: list[str], told: Told) -> list[str]:

@@ -16,7 +16,7 @@ from sentiment.data.reading.raw_lines import OPENERS, Bad, count_lines, lines_of
 from sentiment.data.reading.spreadsheets import read_sheet
 from sentiment.terminal.errors import UserError
 
-LINE_KINDS = (".jsonl", ".csv", ".tsv", ".json")
+LINE_KINDS = (".jsonl", ".csv", ".tsv", ".tab", ".json")
 PARQUET = ".parquet"
 SHEET = ".xlsx"
 KINDS = (*LINE_KINDS, SHEET, PARQUET)
@@ -44,10 +44,10 @@ class SourceRow:
 
 
 def kind_of(path: Path) -> str | None:
-    """Return a file's kind by its name (``.jsonl`` also for ``x.jsonl.gz``), None where it is none of `KINDS`."""
+    """Return a file's kind by its name (``.jsonl`` also for ``x.jsonl.gz``, ``.tsv`` for ``x.tab``), None where it is none of `KINDS`."""
     name = path.with_suffix("") if path.suffix in OPENERS else path
     if name.suffix in LINE_KINDS or (name.suffix in (PARQUET, SHEET) and name == path):
-        return name.suffix
+        return ".tsv" if name.suffix == ".tab" else name.suffix
     return None
 
 

@@ -78,7 +78,8 @@ def find_files(source: Path, told: str) -> tuple[list[SourceFile], list[Path]]:
     if source.is_file():
         if kind_of(source) is None:
             raise UserError(
-                f"{told}: unknown kind of file; known are {', '.join(KINDS)} (the text formats also as .gz, .bz2, .xz); fetch takes a .zip, too"
+                f"{told}: unknown kind of file; known are {', '.join(KINDS)} (text also as .gz, .bz2, .xz); "
+                "python -m sentiment fetch takes .zip and .tar.gz, too"
             )
         return [SourceFile(source, WHOLE)], []
     paths = _data_files(source)

@@ -13,7 +13,7 @@ from sentiment.evaluation.confusion import shares_of_true_class
 from sentiment.evaluation.metrics import Calibration
 from sentiment.evaluation.report import class_figures, training_figures
 from sentiment.evaluation.report.class_section import ByClass
-from sentiment.model.prediction import Predictions
+from sentiment.model.trained.judgement import Predictions
 
 MEAN = "mean of all classes"
 

@@ -107,7 +107,7 @@ def test_test_rows_without_an_answer_are_not_judged() -> None:
 
     from sentiment.evaluation.doubtful_labels import DoubtfulLabels
     from sentiment.evaluation.reference_files import Reference
-    from sentiment.model.prediction import Predictions
+    from sentiment.model.trained.judgement import Predictions
     from stages.eval import doubtful_labels
 
     texts, labels = corpus(60)

@@ -110,7 +110,7 @@ def test_an_error_is_one_line_however_many_values_are_wrong() -> None:
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "words\n", "42\n"])
 def test_what_is_no_mapping_is_refused_with_the_keys_it_must_have(text: str) -> None:
-    assert error(text) == "params.yaml: must be a mapping with the keys seed, prepare, split, train, eval"
+    assert error(text) == "params.yaml: must be a mapping with the keys seed, prepare, split, train, eval, export"
 
 
 def test_a_file_that_is_missing_or_not_utf_8(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.frozen import FrozenEstimator
 
-from sentiment.model.prediction import at_temperature, judge
+from sentiment.model.trained.judgement import at_temperature, judge
 from sentiment.model.trained.temperature import FILE, Temperature, read_temperature, write_temperature
 from sentiment.terminal.errors import UserError
 from sentiment.training.temperature_fit import fit_temperature

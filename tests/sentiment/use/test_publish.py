@@ -16,9 +16,9 @@ from sentiment.core.files import write_json
 from sentiment.model.trained.temperature import Temperature
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError
-from sentiment.use import publish as publish_module
-from sentiment.use.hub_card import Published, card_data, hub_card
-from sentiment.use.publish import Publication, lay_out, publish, send
+from sentiment.use.publishing import publish as publish_module
+from sentiment.use.publishing.hub_card import Published, card_data, hub_card
+from sentiment.use.publishing.publish import Publication, lay_out, publish, send
 from tests.imports import ROOT
 
 METRICS = {"accuracy": 0.897, "accuracy_low": 0.837, "accuracy_high": 0.955, "macro_f1": 0.896, "roc_auc": 0.97, "loss": 0.264, "ece": 0.047}

