@@ -31,16 +31,17 @@ def add_eval_parameter(project: Project) -> None:
 
 
 EDITS = {
-    "a figure of the report": (lambda project: append(project, "sentiment/evaluation/report/page.py", "X = 1"), {"reference", "eval"}),
-    "a new parameter of eval": (add_eval_parameter, {"reference", "eval"}),
+    "a figure of the report": (lambda project: append(project, "sentiment/evaluation/report/page.py", "X = 1"), {"reference", "eval", "export"}),
+    "a new parameter of eval": (add_eval_parameter, {"reference", "eval", "export"}),
     "a new path of a room": (
         lambda project: append(project, "sentiment/evaluation/paths.py", 'EXTRA = Path("reports/extra")'),
-        {"reference", "eval"},
+        {"reference", "eval", "export"},
     ),
+    "how the classifier is exported": (lambda project: append(project, "sentiment/export/conversion.py", "X = 1"), {"export"}),
     "what SwanLab records": (lambda project: append(project, "sentiment/tracking/tracker.py", "X = 1"), set()),
     "a column of `make show`": (lambda project: append(project, "sentiment/cli/show.py", "X = 1"), set()),
     "the wording of the model card": (lambda project: append(project, "sentiment/use/model_card.py", "X = 1"), set()),
-    "the forward pass": (lambda project: append(project, "sentiment/model/prediction.py", "X = 1"), {"train", "eval"}),
+    "the forward pass": (lambda project: append(project, "sentiment/model/prediction.py", "X = 1"), {"train", "eval", "export"}),
     "how data is dealt out": (lambda project: append(project, "sentiment/data/dealing/splitting.py", "X = 1"), {"prepare", "split"}),
     "what an editor leaves behind": (lambda project: append(project, "sentiment/model/__init__.py~", "X = 1"), set()),
 }
@@ -95,10 +96,10 @@ runpy.run_module(f"stages.{sys.argv[1]}", run_name="__main__")
 """
 
 
-@pytest.mark.parametrize("stage", ["prepare", "split", "reference", "train", "eval"])
+@pytest.mark.parametrize("stage", ["prepare", "split", "reference", "train", "eval", "export"])
 def test_tracker_and_terminal_change_no_output(stage: str, project: Project) -> None:
     stages = yaml.safe_load((project.root / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-    written = [project.root / name for name in [*stages[stage]["outs"], *(path for entry in stages[stage]["metrics"] for path in entry)]]
+    written = [project.root / name for name in [*stages[stage]["outs"], *(path for entry in stages[stage].get("metrics", []) for path in entry)]]
 
     def contents() -> dict[Path, bytes]:
         files = [file for path in written for file in (path.rglob("*") if path.is_dir() else [path]) if file.is_file()]

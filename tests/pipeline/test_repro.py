@@ -18,7 +18,7 @@ def stages_run(output: str) -> list[str]:
 
 def test_every_stage_writes_what_dvc_yaml_declares(project: Project) -> None:
     for stage in yaml.safe_load((project.root / "dvc.yaml").read_text())["stages"].values():
-        for entry in [*stage["outs"], *stage["metrics"]]:
+        for entry in [*stage["outs"], *stage.get("metrics", [])]:
             path = next(iter(entry)) if isinstance(entry, dict) else entry
             assert (project.root / path).exists(), path
 
@@ -32,14 +32,14 @@ def test_a_second_run_does_nothing(project: Project) -> None:
 
 def test_a_forced_run_writes_the_same_bytes(project: Project) -> None:
     done = project.dvc("repro", "-f")
-    assert sorted(stages_run(done.stdout)) == ["eval", "prepare", "reference", "split", "train"]
+    assert sorted(stages_run(done.stdout)) == ["eval", "export", "prepare", "reference", "split", "train"]
     assert project.run("git", "status", "--porcelain").stdout == ""
 
 
 def test_a_change_of_the_figures_does_not_train_again(project: Project) -> None:
     module = project.root / "sentiment/evaluation/report/training_figures.py"
     module.write_text(module.read_text() + "\n# another line\n")
-    assert sorted(stages_run(project.dvc("repro").stdout)) == ["eval", "reference"]
+    assert sorted(stages_run(project.dvc("repro").stdout)) == ["eval", "export", "reference"]
 
 
 def test_a_change_of_the_tracker_runs_nothing(project: Project) -> None:
