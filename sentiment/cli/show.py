@@ -22,6 +22,10 @@ _FINISHED = "Success"
 _WORKSPACE = "workspace"
 _WIDTH = 110  # where the output is no terminal
 _ROOMY = 100  # below this width the columns have one space between them: all of them then fit into 80
+OWN_BASELINE = """\
+These results have the parameters of the last commit and other bits: that commit was made on another machine.
+Commit yours once, so that `dvc plots diff HEAD NAME` and the ablations find the outputs of HEAD here:
+  git commit -m "Baseline of this machine" dvc.lock reports"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,13 @@ def overview(everything: bool, recorded: bool) -> str:
     notes = [f"{row.name}: {row.note}" for row in rows if row.note]
     if not everything and (hidden := count_elsewhere()):
         notes.append(f"{hidden} experiment{'s' if hidden > 1 else ''} on earlier commits: python -m sentiment show --all")
-    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else []), where_to_look(recorded)])
+    advice = [OWN_BASELINE] if is_made_anew(origin_here(), origin_at("HEAD")) else []
+    return "\n\n".join([*parts, *(["\n".join(notes)] if notes else []), where_to_look(recorded), *advice])
+
+
+def is_made_anew(here: Origin, head: Origin) -> bool:
+    """Return whether the workspace has results of its own for the parameters that HEAD's results were made with."""
+    return not here.broken and bool(head.parameters) and here.parameters == head.parameters and here.hashes != head.hashes
 
 
 def count_elsewhere() -> int:

@@ -115,7 +115,8 @@ def describe_runtime(runtime: Runtime) -> str:
     together = f"{runtime.processes} processes, " if runtime.processes > 1 else ""
     if runtime.device == "cuda":
         return f"cuda ({torch.cuda.get_device_name()}), {together}{runtime.precision}{why}, {runtime.determinism} determinism"
-    return f"{runtime.device}, {together}{runtime.threads} threads{' each' if together else ''}, {runtime.precision}{why}"
+    threads = "1 thread" if runtime.threads == 1 else f"{runtime.threads} threads"
+    return f"{runtime.device}, {together}{threads}{' each' if together else ''}, {runtime.precision}{why}"
 
 
 def has_bf16(device: str) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from sentiment.model.network import reachable
+from sentiment.tracking import local_runs
 
 _CREDENTIALS = re.compile(r"(?<=://)[^/@\s]*@")
 
@@ -30,8 +31,13 @@ def main() -> None:
     os.dup2(2, 1)  # what SwanLab prints goes with its errors
     messages = (json.loads(line) for line in sys.stdin)
     try:
-        run = _Run(next(messages), answers)
-        run.record(messages)
+        request = next(messages)
+        if test := request.get("test"):  # of a run in the local dashboard
+            local_runs.add_test(Path(request["log_dir"]), test["id"], test["values"], test["images"], test["step"])
+            _answer(answers, started=test["id"], folder=request["log_dir"])
+            _answer(answers, finished=True)
+        else:
+            _Run(request, answers).record(messages)
     except Exception as error:  # whatever SwanLab raises: the training goes on without it
         _answer(answers, failed=(str(error).splitlines() or [type(error).__name__])[0])
 
@@ -45,6 +51,9 @@ class _Run:
         self._limit = float(request["limit"])
         self._mode = self._possible_mode(str(request["mode"]))
         Path(request["log_dir"]).mkdir(parents=True, exist_ok=True)
+        self._folder = Path(request["log_dir"])
+        if request["replaces"] and self._mode == "local":
+            local_runs.remove_unfinished(self._folder, request["replaces"])
         everything = bool(request["collect"])
         # Of the machine only what its curves need: no host name, folders, command line, packages. Git's part is never asked for, as
         # it records the remote's address with any token in it.
@@ -62,7 +71,8 @@ class _Run:
             settings=swanlab.Settings(probe=probe, terminal=swanlab.Settings.Terminal(proxy_type="none"), interactive=False),
             **({"id": request["id"], "resume": "allow"} if request["id"] else {}),
         )
-        _answer(answers, started=str(run.id), folder=str(run.dir))
+        self._id = str(run.id)
+        _answer(answers, started=self._id, folder=str(run.dir))
 
     def record(self, messages: Iterator[Mapping[str, Any]]) -> None:
         """Record until told to finish; where the training is gone, finish within the limit."""
@@ -82,6 +92,8 @@ class _Run:
             self._swanlab.finish("crashed", error="the training ended early")
         else:
             self._swanlab.finish()
+        if self._mode == "local":
+            local_runs.repair_columns(self._folder, self._id)
 
     def _log(self, message: Mapping[str, Any]) -> None:
         swanlab, values = self._swanlab, message["values"]

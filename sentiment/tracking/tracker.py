@@ -5,7 +5,6 @@ import os
 import re
 import subprocess
 import sys
-import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from sentiment.model.trained.judgement import Predictions
 from sentiment.settings.schema import Parameters, flatten
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
+from sentiment.tracking.colours import colour_of
 from sentiment.tracking.recording import Recording
 from sentiment.tracking.run_names import baseline_parameters, experiment_name, long_form, run_name
 
@@ -26,7 +26,6 @@ COLLECT_VARIABLE = "SENTIMENT_TRACK_MACHINE"  # 1: host name, folder, command li
 _PROJECT_LENGTH = 100
 MODES = ("local", "offline", "online", "disabled")
 _JOINED_MODES = ("online", "offline")  # the local dashboard shows a resumed run as a second one
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#882255", "#332288", "#999933", "#aa4499", "#117733", "#661100")
 
 
 @dataclass(frozen=True)
@@ -69,9 +68,13 @@ def describe_run(parameters: Parameters, key: str, class_names: list[str]) -> Ru
     flat = flatten(parameters)
     baseline, revision = baseline_parameters(parameters)
     derived = experiment_name(flat, baseline) if baseline else long_form(flat)
-    name = run_name(os.environ.get("DVC_EXP_NAME", ""), derived)
+    given = os.environ.get("DVC_EXP_NAME", "")
+    name = run_name(given, derived)
     tags = [Path(parameters.prepare.source).stem, parameters.train.model.split("/")[-1].removeprefix("package:")]
     config = {**flat, "dataset": parameters.prepare.source, "class_names": class_names, "baseline_revision": revision}
+    if given and given != name:  # what `dvc exp run -n` calls it
+        tags.append(given)
+        config["dvc_experiment"] = given
     return RunInfo(name, long_form(flat), tags, config, key)
 
 
@@ -83,8 +86,8 @@ class Tracker:
 
     def log(self, values: Mapping[str, float], step: int) -> None:
         """Record scalars at a step; values that are not finite are left out."""
-        if finite := {name: float(value) for name, value in values.items() if math.isfinite(value)}:
-            self._put("scalars", finite, step)
+        if known := finite(values):
+            self._put("scalars", known, step)
 
     def log_images(self, images: Mapping[str, Path], step: int) -> None:
         """Record PNG files as images."""
@@ -107,6 +110,11 @@ class Tracker:
             self._recording.put({"do": what, "values": values, "step": step})
 
 
+def finite(values: Mapping[str, float]) -> dict[str, float]:
+    """Return the values that a dashboard can show."""
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+
+
 def start_training_run(info: RunInfo) -> Tracker:
     """Begin the run of a training; a resumed training continues its own where the mode can."""
     return _start(info, info.name, resumed=True)
@@ -115,7 +123,7 @@ def start_training_run(info: RunInfo) -> Tracker:
 def record_evaluation(
     info: RunInfo, step: int, metrics: Mapping[str, float | None], images: Sequence[Path], predictions: Predictions, class_names: Sequence[str]
 ) -> None:
-    """Add a test to the training's run, or to ``<name>-eval`` where the dashboard knows no joined runs.
+    """Add a test to the training's run.
 
     Parameters
     ----------
@@ -132,21 +140,20 @@ def record_evaluation(
     class_names : sequence of str
         In the order of their indices.
     """
-    tracker = _start_evaluation_run(info)
-    tracker.log({f"test/{name}": value for name, value in metrics.items() if value is not None}, step)
-    tracker.log_images({f"figures/{path.stem}": path for path in images}, step)
+    scalars = finite({f"test/{name}": value for name, value in metrics.items() if value is not None})
+    figures = {f"figures/{path.stem}": path for path in images}
+    mode, known = _mode(), _known_id(log_folder(), info.key)
+    if mode == "local" and known is not None:
+        test = {"id": known, "values": scalars, "images": {name: str(path.resolve()) for name, path in figures.items()}, "step": step}
+        Tracker(Recording({"mode": mode, "log_dir": str(log_folder()), "test": test}, lambda identity: None)).finish()
+        return
+    if mode != "disabled" and known is None:
+        say("SwanLab: the training was not run here (it came from DVC's cache), so it has no run: the test gets one of its own")
+    tracker = _start(info, info.name if known else f"{info.name}-eval", resumed=known is not None)
+    tracker.log(scalars, step)
+    tracker.log_images(figures, step)
     tracker.log_charts(predictions, class_names, step)
     tracker.finish()
-
-
-def _start_evaluation_run(info: RunInfo) -> Tracker:
-    mode = _mode()
-    if mode not in _JOINED_MODES:
-        return _start(info, f"{info.name}-eval", resumed=False)
-    if _known_id(log_folder(), info.key) is None:
-        say("SwanLab: the training was not run here (it came from DVC's cache), so it has no run: the test gets one of its own")
-        return _start(info, f"{info.name}-eval", resumed=False)
-    return _start(info, info.name, resumed=True)
 
 
 def has_run() -> bool:
@@ -183,6 +190,7 @@ def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
     if mode == "disabled":
         return Tracker(None)
     folder = log_folder()
+    known = _known_id(folder, info.key)
     request = {
         "project": _project(),
         "name": os.environ.get("SWANLAB_EXP_NAME") or name,
@@ -190,9 +198,10 @@ def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
         "tags": info.tags,
         "config": dict(info.config),
         "mode": mode,
-        "color": _colour(info.name),
+        "color": colour_of(info.name, folder),
         "log_dir": str(folder),
-        "id": _known_id(folder, info.key) if resumed and mode in _JOINED_MODES else None,
+        "id": known if resumed and mode in _JOINED_MODES else None,
+        "replaces": known if resumed and mode == "local" else None,
         "collect": os.environ.get(COLLECT_VARIABLE) == "1",
     }
 
@@ -210,11 +219,6 @@ def _project() -> str:
     if project != asked:
         say(f"SwanLab: the project name {asked!r} may hold letters, digits and _ - . + alone (at most {_PROJECT_LENGTH}): recording in {project}")
     return project
-
-
-def _colour(name: str) -> str:
-    # The same name has the same colour in every chart; SwanLab's own are drawn at random and often alike.
-    return _COLOURS[zlib.crc32(name.encode()) % len(_COLOURS)]
 
 
 def _mode() -> str:

@@ -51,11 +51,14 @@ def hold_out(
     UserError
         Where a class has too few rows or groups to stand in every split.
     """
-    units = "groups" if groups is not None else "rows"
+    units, advice = ("groups" if groups is not None else "rows"), ""
     if ties is not None:
-        groups = ties if groups is None else joined_groups(groups, ties)
+        given, groups = groups, ties if groups is None else joined_groups(groups, ties)
+        if given is not None and (count := len(np.unique(groups))) < len(np.unique(given)):
+            advice = ", or deal out rows in place of groups: -S prepare.group_column=null"
+            units = f"groups ({len(np.unique(given))} count as {count}, since those that hold the same words stay together)"
     standing = labels if groups is None else _labels_of_groups(labels, groups, len(class_names))
-    _check_units(np.bincount(standing, minlength=len(class_names)), class_names, units, name, sides)
+    _check_units(np.bincount(standing, minlength=len(class_names)), class_names, units, name, sides, advice)
     if groups is not None:
         marks = with_every_class(labels, groups, _deal_groups(labels, groups, share, seed, len(class_names)), sides)
     else:
@@ -63,11 +66,12 @@ def hold_out(
     for side, where in ((name, marks), ("remaining", ~marks)):
         for class_name, count in zip(class_names, np.bincount(labels[where], minlength=len(class_names)), strict=True):
             if not count:
-                raise UserError(f"class {class_name!r} has too few {units} to split: none is left for the {side} split: {_advice([class_name])}")
+                what = _advice([class_name]) + advice
+                raise UserError(f"class {class_name!r} has too few {units} to split: none is left for the {side} split: {what}")
     return np.flatnonzero(~marks), np.flatnonzero(marks)
 
 
-def _check_units(counts: Indices, class_names: list[str], units: str, name: str, sides: int) -> None:
+def _check_units(counts: Indices, class_names: list[str], units: str, name: str, sides: int, advice: str) -> None:
     few = [(class_name, int(count)) for class_name, count in zip(class_names, counts, strict=True) if count < sides]
     if few:
         class_name, count = few[0]
@@ -75,6 +79,7 @@ def _check_units(counts: Indices, class_names: list[str], units: str, name: str,
         raise UserError(
             f"class {class_name!r} has {count} of the {units} from which the {name} split is taken, and needs at least {sides}{more}: "
             + _advice([class_name for class_name, _ in few])
+            + advice
         )
 
 

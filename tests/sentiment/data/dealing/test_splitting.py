@@ -164,3 +164,11 @@ def test_a_cap_keeps_a_row_of_a_rare_class() -> None:
     for seed in range(10):
         chosen = subsample(labels, None, 20, seed, "x")
         assert len(chosen) == 20 and np.bincount(labels[chosen]).tolist() in ([11, 8, 1], [12, 7, 1])
+
+
+def test_a_refusal_names_the_groups_that_equal_texts_connect() -> None:
+    labels, groups = np.array([0, 0, 1, 1] * 4), np.repeat(np.arange(8), 2)
+    ties = np.arange(16)
+    ties[::2] = 0  # a row of each group holds the same words
+    with pytest.raises(UserError, match=r"8 count as 1, since those that hold the same words stay together.*-S prepare\.group_column=null"):
+        hold_out(labels, groups, 0.2, 0, NAMES[:2], "test", ties=ties)
