@@ -14,6 +14,7 @@ import csv
 import gzip
 import hashlib
 import html
+import io
 import os
 import re
 import shutil
@@ -76,16 +77,18 @@ def count_independently(raw: Path, one: PublicSet) -> dict[str, Any]:
         data = path.read_bytes()
         data = {".bz2": bz2.decompress, ".gz": gzip.decompress}.get(path.suffix, bytes)(data)
         try:
-            lines = data.decode("utf-8").splitlines(keepends=True)
+            text = data.decode("utf-8")
         except UnicodeDecodeError:
-            lines = data.decode("cp1252").splitlines(keepends=True)
+            text = data.decode("cp1252")
+        lines = io.StringIO(text, newline="").readlines()  # not splitlines: that parts at signs inside of texts too
         if one.label == "file":
             found = [(line.strip(), path.stem) for line in lines if line.strip()]
         else:
             rows = [row for row in csv.reader(lines, delimiter=one.delimiter, quoting=csv.QUOTE_MINIMAL if one.quotes else csv.QUOTE_NONE) if row]
-            text, label = (place if isinstance(place, int) else rows[0].index(place) for place in (one.text, one.label))
+            text_at, label_at = (place if isinstance(place, int) else rows[0].index(place) for place in (one.text, one.label))
             found = [
-                ("".join(row[text : text + 1]), "".join(row[label : label + 1])) for row in rows[0 if isinstance(one.label, int) else 1 + one.skip :]
+                ("".join(row[text_at : text_at + 1]), "".join(row[label_at : label_at + 1]))
+                for row in rows[0 if isinstance(one.label, int) else 1 + one.skip :]
             ]
         for words, label_found in found:
             labels[one.labels.get(label_found, label_found) or ""] += 1

@@ -56,8 +56,10 @@ def model_card(
 from transformers import pipeline
 
 classify = pipeline("text-classification", model="models/classifier", truncation=True)
-classify("The last twenty minutes alone are worth the ticket.")
+classify(["a text", "another one"])
 ```
+
+In the checkout, `python -m sentiment predict "a text"` gives the calibrated probabilities.
 
 `truncation=True` cuts a text to the {train.max_length} tokens the model was trained on; without it a longer one is an error.
 {note}

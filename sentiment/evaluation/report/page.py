@@ -4,16 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isfinite
 
-from sentiment.evaluation.doubtful_labels import DoubtfulLabel, DoubtfulLabels
+from sentiment.evaluation.doubtful_labels import DoubtfulLabels
 from sentiment.evaluation.metrics import Interval
 from sentiment.evaluation.mistakes import Mistake
 from sentiment.evaluation.report.class_section import ByClass, class_section
 from sentiment.evaluation.report.markdown import code, pictures, plain, table
+from sentiment.evaluation.report.texts_to_read import texts_to_read
 from sentiment.evaluation.slices import CUT, Slice, difference
 from sentiment.model.trained.temperature import Temperature
 from sentiment.model.unknown_tokens import warning_of_unknown
 
-_DOUBTFUL_SHOWN = 20
 _FEWEST_TO_COMPARE = 10
 
 
@@ -152,16 +152,7 @@ def render_page(result: TestResult) -> str:
         if name != CUT:  # the sentence above says it
             lines += [*_slice_table(name, slices), ""]
     lines += _challenge(result)
-    lines += ["## The most confident mistakes", ""]
-    lines += (
-        table(
-            ["id", "true", "predicted", "probability", "text"],
-            [[plain(m.id), plain(m.label), plain(m.predicted), f"{m.probability:.3f}", _text(m.text)] for m in result.mistakes],
-        )
-        if result.mistakes
-        else ["None."]
-    )
-    lines += _doubtful_labels(result)
+    lines += texts_to_read(result.mistakes, result.doubtful, result.counted)
     return "\n".join(lines) + "\n"
 
 
@@ -175,10 +166,6 @@ def _calibrated(result: TestResult) -> str:
         f"validation texts. With it the test loss goes from {result.loss:.4f} to {after.loss:.4f} and the calibration error from "
         f"{result.calibration_error:.4f} to {after.calibration_error:.4f}; accuracy stays. All other figures here are uncalibrated."
     )
-
-
-def _text(text: str | None) -> str:
-    return "*not shown*" if text is None else plain(text, 300)
 
 
 def _unknown(share: float, model: str) -> str:
@@ -238,40 +225,6 @@ def _cost_of_cutting(result: TestResult) -> str:
         f"{whole.accuracy:.1%} ({whole.low:.1%} to {whole.high:.1%}): a difference of {100 * (whole.accuracy - cut.accuracy):.1f} points "
         f"({100 * lost.low:.1f} to {100 * lost.high:.1f}), {verdict}."
     )
-
-
-def _doubtful_labels(result: TestResult) -> list[str]:
-    if result.doubtful is None:
-        return []
-    judges = {"train": f"counting {result.counted}, fitted without the row's fold", "test": "the classifier, which has not seen the row"}
-    lines = [
-        "",
-        "## Labels that look wrong",
-        "",
-        "Candidates to read, not errors: confident learning (Northcutt et al. 2021, cleanlab) lists rows whose label the judge finds improbable. "
-        "Hard and ironic texts are among them. Nothing was removed or changed; all of them stand in `label_issues.json`.",
-    ]
-    for split, labels in result.doubtful.items():
-        found = labels.found
-        shown = f", the {_DOUBTFUL_SHOWN} most doubtful here" if len(found) > _DOUBTFUL_SHOWN else ""
-        lines += ["", f"**{split}** (judged by {judges[split]}): {len(found):,} of {labels.judged:,} rows{shown}.{_not_judged(labels)}", ""]
-        if found:
-            lines += table(
-                ["id", "label", "looks like", "p(label)", "p(looks like)", "text"],
-                [_doubtful_row(one) for one in found[:_DOUBTFUL_SHOWN]],
-            )
-    return lines
-
-
-def _not_judged(labels: DoubtfulLabels) -> str:
-    missing = labels.rows - labels.judged
-    reasons = "a class with too few rows or groups for five folds, more rows than are judged, or no finite answer"
-    return f" {missing:,} more could not be judged ({reasons})." if missing else ""
-
-
-def _doubtful_row(one: DoubtfulLabel) -> list[str]:
-    probabilities = [f"{one.label_probability:.3f}", f"{one.suggested_probability:.3f}"]
-    return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, _text(one.text)]
 
 
 def _slice_table(name: str, slices: Sequence[Slice]) -> list[str]:

@@ -84,8 +84,21 @@ def test_the_report_lists_them_and_says_what_they_are() -> None:
     assert "Candidates to read, not errors" in text
     assert "30 of 1,200 rows, the 20 most doubtful here. 40 more could not be judged" in text
     assert text.count("| id") >= 20 and "<b>" not in text
-    assert "**test** (judged by the classifier, which has not seen the row): 0 of 90 rows." in text
+    assert "whose label looks wrong to the classifier: 0 of 90 rows. Most are both." in text
     assert "Labels that look wrong" not in render_page(result(doubtful=None))
+
+
+def test_a_test_text_stands_once_with_what_it_is() -> None:
+    from sentiment.evaluation.doubtful_labels import DoubtfulLabel, DoubtfulLabels
+    from sentiment.evaluation.mistakes import Mistake
+    from sentiment.evaluation.report.texts_to_read import texts_to_read
+
+    mistakes = [Mistake("both", "x", "negative", "positive", 0.97), Mistake("mistake", None, "negative", "positive", 0.95)]
+    found = [DoubtfulLabel("both", "x", "negative", "positive", 0.03, 0.97), DoubtfulLabel("doubt", "y", "negative", "positive", 0.04, 0.96)]
+    lines = texts_to_read(mistakes, {"train": DoubtfulLabels([], 10, 10), "test": DoubtfulLabels(found, 90, 90)}, "words")
+    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if "positive" in line]
+    assert [(row[0], row[4], row[5]) for row in rows] == [("both", "yes", "yes"), ("doubt", "", "yes"), ("mistake", "yes", "")]
+    assert rows[2][6] == "*not shown*"
 
 
 def test_what_could_not_be_judged_is_counted() -> None:
