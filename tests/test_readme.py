@@ -9,6 +9,7 @@ import yaml
 from sentiment.settings.readme_table import parameter_table
 
 ROOT = Path(__file__).resolve().parents[1]
+READMES = ("README.md", "README.zh-CN.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -64,3 +65,16 @@ def test_both_readmes_have_the_same_parameters_with_the_same_defaults() -> None:
     chinese = (ROOT / "README.zh-CN.md").read_text(encoding="utf-8")
     row = re.compile(r"^\| `((?:seed|prepare|split|train|eval)[\w.]*)` \| (.*?) \|", re.MULTILINE)
     assert row.findall(chinese) == row.findall(README)
+
+
+def figures_by_section(page: str) -> list[list[str]]:
+    """Return the figures of each section's sentences, without code, tables and addresses."""
+    text = re.sub(r"```.*?```|(?m:^\|[^\n]*$)|`[^`]*`|\]\([^)]*\)|<http[^>]*>", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)
+    found = re.compile(r"(?<![A-Za-z\d.])[−+]?\d+(?:,\d{3})*(?:\.\d+)?")
+    return [sorted(set(found.findall(section))) for section in re.split(r"(?m)^#+ .*$", text)]
+
+
+def test_both_readmes_have_the_same_sections_and_figures() -> None:
+    levels = [re.findall(r"(?m)^(#+) ", re.sub(r"```.*?```", "", (ROOT / page).read_text(encoding="utf-8"), flags=re.DOTALL)) for page in READMES]
+    assert levels[0] == levels[1]
+    assert figures_by_section(READMES[1]) == figures_by_section(READMES[0])
