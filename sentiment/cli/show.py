@@ -1,14 +1,10 @@
 """The short table of experiments: what changed in each, and how it ended."""
 
 import json
-import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
-
+from sentiment.cli.experiment_table import FINISHED, TableRow, render_table
 from sentiment.cli.result_origin import Origin, differing, flatten_sections, is_recorded, origin_at, origin_here
 from sentiment.core import paths
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
@@ -18,41 +14,11 @@ from sentiment.use.commands import run_dvc, run_git
 from sentiment.use.experiment_refs import references
 from sentiment.use.recorded.experiment_agreement import disagreement
 
-_FINISHED = "Success"
 _WORKSPACE = "workspace"
-_WIDTH = 110  # where the output is no terminal
-_ROOMY = 100  # below this width the columns have one space between them: all of them then fit into 80
 OWN_BASELINE = """\
 These results have the parameters of the last commit and other bits: that commit was made on another machine.
 Commit yours once, so that `dvc plots diff HEAD NAME` and the ablations find the outputs of HEAD here:
   git commit -m "Baseline of this machine" dvc.lock reports"""
-
-
-@dataclass(frozen=True)
-class TableRow:
-    """One row of the table.
-
-    Attributes
-    ----------
-    name : str
-        DVC's name of the experiment; ``workspace`` or the branch for the two first rows.
-    changed : str
-        The name `sentiment.tracking.run_names` gives to what made the results: the baseline plus what
-        changed. Without results, to what params.yaml asks for.
-    state : str
-        Success, or what DVC says it is (Queued, Running, Failed).
-    metrics : mapping
-        The figures of reports/train.json and reports/eval.json; empty unless it succeeded (DVC gives
-        a failed or queued experiment the baseline's).
-    note : str
-        Why the row is not what params.yaml asks for; empty where it is.
-    """
-
-    name: str
-    changed: str
-    state: str
-    metrics: Mapping[str, Any]
-    note: str = ""
 
 
 def overview(everything: bool, recorded: bool) -> str:
@@ -131,57 +97,21 @@ def parse_experiments(
     for entry in shown:
         if entry["data"]:
             name = entry["rev"] if entry["rev"] == _WORKSPACE else entry["name"] or entry["rev"][:7]
-            rows.append(_row(name, entry["data"], base, _FINISHED, origin_of(entry["rev"])))
+            rows.append(_row(name, entry["data"], base, FINISHED, origin_of(entry["rev"])))
         for experiment in entry["experiments"] or []:
             executor = experiment["executor"] or {}
-            state = str(executor.get("state") or _FINISHED).capitalize()
+            state = str(executor.get("state") or FINISHED).capitalize()
             for revision in (experiment["revs"] or [])[:1]:
                 name = experiment["name"] or revision["rev"][:7]
-                if revision["data"] is None or state != _FINISHED:
+                if revision["data"] is None or state != FINISHED:
                     rows.append(_row(name, revision["data"] or {}, base, "Failed" if revision["data"] is None else state, None))
                 else:
-                    row = _refuse_unrun(_row(name, revision["data"], base, _FINISHED, origin_of(revision["rev"])))
+                    row = _refuse_unrun(_row(name, revision["data"], base, FINISHED, origin_of(revision["rev"])))
                     reason = "" if row.note or disagreement_of is None else disagreement_of(revision["rev"])
                     rows.append(TableRow(row.name, row.changed, "Never run", {}, reason) if reason else row)
     if len(rows) > 1 and rows[0].name == _WORKSPACE and not rows[0].note and (rows[0].changed, rows[0].metrics) == (rows[1].changed, rows[1].metrics):
         rows.pop(0)  # nothing has changed since the last commit
     return rows
-
-
-def render_table(experiments: list[TableRow], width: int | None = None) -> str:
-    """Draw the table.
-
-    Parameters
-    ----------
-    experiments : list of TableRow
-        From `read_experiments`.
-    width : int, optional
-        Columns of the terminal; by default asked for.
-    """
-    console = Console(width=width or (None if sys.stdout.isatty() else _WIDTH))
-    table = Table(box=None, pad_edge=False, collapse_padding=console.width < _ROOMY, header_style="bold")
-    table.add_column("experiment", overflow="fold", min_width=10)
-    table.add_column("what it is", overflow="fold", min_width=12)
-    for heading in ("train\nloss", "valid.\nloss", "best\nepoch", "test\naccuracy", "95 %\ninterval", "macro\nF1", "challenge\naccuracy"):
-        table.add_column(heading, justify="right", no_wrap=True)
-    for item in experiments:
-        figures = item.metrics
-        if item.state == _FINISHED and figures:
-            cells = [
-                _number(figures.get("train_loss")),
-                _number(figures.get("eval_loss")),
-                _number(figures.get("best_epoch"), ".0f"),
-                _number(figures.get("accuracy"), ".1%"),
-                f"{_number(figures.get('accuracy_low'), '.1%')[:-1]}–{_number(figures.get('accuracy_high'), '.1%')[:-1]}",
-                _number(figures.get("macro_f1")),
-                _number(figures.get("challenge_accuracy"), ".1%"),
-            ]
-        else:
-            cells = [item.state.lower() if item.state != _FINISHED else "not run yet", *[""] * 6]
-        table.add_row(item.name, item.changed, *cells)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
 
 
 def where_to_look(recorded: bool) -> str:
@@ -206,7 +136,7 @@ def where_to_look(recorded: bool) -> str:
 def _row(name: str, data: Mapping[str, Any], base: Mapping[str, Any], state: str, origin: Origin | None) -> TableRow:
     asked = _parameters(data)
     asked_name = experiment_name(asked, base) if asked and base else ""
-    metrics = _metrics(data, origin if name == _WORKSPACE else None) if state == _FINISHED else {}
+    metrics = _metrics(data, origin if name == _WORKSPACE else None) if state == FINISHED else {}
     if not metrics or origin is None or not origin.parameters:
         return TableRow(name, asked_name, state, metrics)
     made_name = experiment_name({**asked, **{key: value for key, value in origin.parameters.items() if key in asked}}, base)
@@ -238,7 +168,3 @@ def _metrics(data: Mapping[str, Any], here: Origin | None) -> dict[str, Any]:
 def _parameters(data: Mapping[str, Any] | None) -> dict[str, Any]:
     content = ((data or {}).get("params") or {}).get(paths.PARAMS.as_posix()) or {}
     return flatten_sections(content.get("data") or {})
-
-
-def _number(value: Any, form: str = ".3f") -> str:
-    return "-" if value is None else format(value, form)

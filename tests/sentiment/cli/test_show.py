@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from rich.cells import cell_len
 
 from sentiment.cli import show
+from sentiment.cli.experiment_table import TableRow, render_table
 from sentiment.cli.result_origin import Origin, parse_origin
-from sentiment.cli.show import TableRow, render_table, with_experiments
+from sentiment.cli.show import with_experiments
 from tests.imports import ROOT
 
 PARAMETERS = {"seed": 42, "prepare": {"source": "data/reviews.jsonl"}, "train": {"lr": 2e-5, "batch_size": 8}}
@@ -94,6 +96,34 @@ def test_a_terminal_of_80_columns_shows_every_column_whole() -> None:
     text = render_table([shown], width=80)
     assert "challenge" in text and "55.5%" in text
     assert all(len(line) <= 80 for line in text.splitlines())
+
+
+LONG = "baseline_epoch6_early_stopping_patience1_keep-best_seed43"
+FIGURES = {"accuracy": 0.9, "accuracy_low": 0.85, "accuracy_high": 0.95, "train_loss": 0.2, "eval_loss": 0.3, "challenge_accuracy": 0.555}
+
+
+@pytest.mark.parametrize("name", [LONG, "数据_baseline_bs32_wd0.1_提取_评论", "short"])
+@pytest.mark.parametrize("width", [80, 100, 120])
+def test_names_are_broken_between_their_parts_and_what_is_left_out_is_said(name: str, width: int) -> None:
+    lines = render_table([TableRow("main", "baseline", "Success", FIGURES), TableRow(name, name, "Success", FIGURES)], width=width).splitlines()
+    assert all(cell_len(line) <= width for line in lines)
+    words = " ".join(lines).split()
+    assert all(any(part in word for word in words) for part in name.split("_")), "a part of the name is broken"
+    assert all(figure in " ".join(lines) for figure in ("90.0%", "85.0–95.0"))
+    headings = " ".join(lines[:2])
+    for heading, column in (("train", "train loss"), ("challenge", "challenge accuracy"), ("macro", "macro F1")):
+        assert (heading in headings) != (column in lines[-1])
+
+
+def test_an_accuracy_outside_of_the_baselines_interval_is_coloured_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [TableRow("main", "baseline", "Success", FIGURES)]
+    rows += [TableRow(str(accuracy), "x", "Success", {**FIGURES, "accuracy": accuracy}) for accuracy in (0.8, 0.91, 0.97)]
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    coloured = [line for line in render_table(rows, width=100).splitlines() if "\x1b[1;3" in line]
+    assert ["80.0%" in coloured[0], "97.0%" in coloured[1], len(coloured)] == [True, True, 2]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[1;3" not in render_table(rows, width=100)
 
 
 LOCK = """
