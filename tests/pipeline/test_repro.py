@@ -87,6 +87,7 @@ def test_plots_open_without_a_network(project: Project) -> None:
     assert not re.findall(r"<(?:script|link)[^>]+(?:src|href)=['\"]?(?:https?:)?//", page)
     for title in ("Training loss", "Gradient norm", "ROC", "Precision and recall", "Calibration", "Confusion matrix"):
         assert title in page
+    assert '"rows": "' in page, "the counts of the calibration plot"
 
 
 def test_a_python_without_the_packages_is_named_in_one_line(project: Project) -> None:
