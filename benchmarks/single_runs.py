@@ -37,7 +37,7 @@ ON_IMDB = {
 }
 
 
-def run(checkout: Path, environment: dict[str, str], *command: str) -> None:
+def call(checkout: Path, environment: dict[str, str], *command: str) -> None:
     """Run a command in the clone; its output is shown."""
     print(f"> {' '.join(command)}", file=sys.stderr, flush=True)
     subprocess.run(command, cwd=checkout, env=environment, check=True, stdout=sys.stderr)
@@ -53,13 +53,13 @@ def metrics_of(checkout: Path) -> dict[str, Any]:
 def accuracy_on(sample: Path, labels: np.ndarray, checkout: Path, environment: dict[str, str]) -> float:
     """Return the share of a csv file's texts that the clone's classifier answers right."""
     answers = checkout / "answers.jsonl"
-    run(checkout, environment, sys.executable, "-m", "sentiment", "predict", "--file", str(sample), "--out", str(answers))
+    call(checkout, environment, sys.executable, "-m", "sentiment", "predict", "--file", str(sample), "--out", str(answers))
     answered = [json.loads(line)["label"] for line in answers.read_text(encoding="utf-8").splitlines()]
     answers.unlink()
     return float(np.mean(np.array(answered) == np.where(labels == 1, "positive", "negative")))
 
 
-def to_markdown(runs: dict[str, Any]) -> str:
+def runs_table(runs: dict[str, Any]) -> str:
     """Return the table of all runs."""
     lines = ["| run | test | challenge | 1,000 IMDB test reviews |", "| --- | --- | --- | --- |"]
     for name, figures in runs.items():
@@ -82,17 +82,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         checkout, sample = Path(folder) / "checkout", Path(folder) / "sample.csv"
         subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
-        run(checkout, environment, "dvc", "cache", "dir", "--local", cache)
+        call(checkout, environment, "dvc", "cache", "dir", "--local", cache)
         labels = np.empty(0, dtype=np.int64)
         if options.imdb:
             test = pq.read_table(options.imdb / "test.parquet", columns=["text", "label"])
             test = test.take(np.random.default_rng(0).permutation(test.num_rows)[:REVIEWS])
             labels = test.column("label").to_numpy()
             pc.write_csv(test.select(["text"]), sample)
-            run(checkout, environment, sys.executable, "-m", "sentiment", "fetch", str(options.imdb.resolve()), "--name", "imdb", "--commit")
+            call(checkout, environment, sys.executable, "-m", "sentiment", "fetch", str(options.imdb.resolve()), "--name", "imdb", "--commit")
         for name, settings in {**RECIPES, **(ON_IMDB if options.imdb else {})}.items():
-            run(checkout, environment, "git", "checkout", "-q", "params.yaml")
-            run(checkout, environment, "dvc", "exp", "run", "-n", name, *[part for setting in settings for part in ("-S", setting)])
+            call(checkout, environment, "git", "checkout", "-q", "params.yaml")
+            call(checkout, environment, "dvc", "exp", "run", "-n", name, *[part for setting in settings for part in ("-S", setting)])
             runs[name] = {"settings": settings, **metrics_of(checkout)}
             if options.imdb and name in RECIPES:
                 runs[name]["imdb_accuracy"] = accuracy_on(sample, labels, checkout, environment)
@@ -102,7 +102,7 @@ def main() -> None:
             counting = fit_tfidf(train.column("text").to_pylist(), train.column("label").to_numpy())
             figures["imdb_accuracy"] = float(np.mean(counting.predict(test.column("text").to_pylist()) == labels))
         runs = {"counting words": figures, **runs}
-    show_markdown(to_markdown(runs))
+    show_markdown(runs_table(runs))
     command = "python -m benchmarks.single_runs" + (" --imdb FOLDER" if options.imdb else "")
     write_json(output_file(options, "single_runs"), {"command": command, "commit": commit, "runs": runs})
 

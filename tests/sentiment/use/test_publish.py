@@ -9,6 +9,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 import pytest
 from huggingface_hub import ModelCard
 
@@ -17,6 +19,7 @@ from sentiment.model.trained.temperature import Temperature
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.use.publishing import publish as publish_module
+from sentiment.use.publishing.card_examples import CardExample, answered_right
 from sentiment.use.publishing.hub_card import Published, card_data, hub_card
 from sentiment.use.publishing.publish import Publication, lay_out, publish, send
 from tests.imports import ROOT
@@ -34,9 +37,29 @@ SLICES = {
 def published(**changes: Any) -> Published:
     known = Published(
         "me/films", load_parameters(ROOT / "params.yaml"), ["negative", "positive"], METRICS, SLICES, Temperature(1.3, 1.3, 0.1, 150, None),
-        "a" * 40, "apache-2.0", "en", None, None,
+        "a" * 40, "apache-2.0", "en", None, None, [CardExample('He said "no" & left.', "negative", 0.973)],
     )  # fmt: skip
     return replace(known, **changes)
+
+
+class Reader:
+    """Answers by the first letter: a is negative, anything else positive, the surer the longer."""
+
+    def read(self, texts: list[str], progress: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        sizes = np.array([len(text) for text in texts]) / 50
+        signs = np.array([1 if text.startswith("a") else -1 for text in texts])
+        return np.stack([signs * sizes, -signs * sizes], axis=1), np.ones(len(texts), dtype=np.int64)
+
+
+def test_examples_are_texts_that_the_model_answers_right_with_its_answer() -> None:
+    texts = ["a fine text of negative words here", "another one of negative words, longer", "b wrongly answered, but much longer than both of them"]
+    texts += ["a positive text that is answered wrong", "a" * 500, "a text with `code` in it, thirty letters"]
+    table = pa.table({"text": texts, "label": [0, 0, 0, 1, 0, 0]})
+    (one,) = answered_right(table, ["negative", "positive"], Reader())  # type: ignore[arg-type]
+    assert (one.text, one.label) == (texts[1], "negative")
+    assert one.probability == pytest.approx(1 / (1 + np.exp(-2 * len(texts[1]) / 50)))
+    card = hub_card(published(examples=[one]))
+    assert f"classify({texts[1]!r})\n# negative, {one.probability:.2f}\n```" in card
 
 
 class Hub:
