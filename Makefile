@@ -57,8 +57,8 @@ test: $(READY_DEV) ## all tests but the long ones, on all cores
 test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encoders.md)
 	python -m pytest -m long
 
-lint: $(READY_DEV) ## ruff and mypy
-	ruff check . && ruff format --check . && mypy
+lint: $(READY_DEV) ## ruff and mypy, and zizmor for the workflows
+	ruff check . && ruff format --check . && mypy && zizmor --offline --quiet .github
 
 clean: ## remove what can be made again, but not the data, the results, interrupted trainings and the environment
 	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache dvc_plots .cache .diverged
