@@ -3,15 +3,18 @@
 from functools import cache
 from pathlib import Path
 
-from ablations.repository import lock
+from ablations.repository import lock, outputs
 from sentiment.core import paths
+from sentiment.data.counts import JSON
+from sentiment.data.paths import SPLIT_REPORT
 from sentiment.evaluation.paths import EVAL_REPORT
 from sentiment.use.recorded.cached_outputs import cached_file, read_output
 
 STEPS = paths.TRAIN_REPORT / paths.STEP_CURVE
 VALIDATION = paths.TRAIN_REPORT / paths.VALIDATION_CURVE
 PREDICTIONS = EVAL_REPORT / "predictions.parquet"
-_STAGES = {STEPS: "train", VALIDATION: "train", PREDICTIONS: "eval"}
+SPLIT_COUNTS = SPLIT_REPORT / JSON
+_STAGES = {STEPS: "train", VALIDATION: "train", PREDICTIONS: "eval", SPLIT_COUNTS: "split"}
 
 
 class UnreadableError(Exception):
@@ -31,7 +34,7 @@ class ExperimentFiles:
         self._name, self._revision = name, revision
 
     def read(self, path: Path) -> bytes:
-        """Return the content of `STEPS`, `VALIDATION` or `PREDICTIONS`.
+        """Return the content of `STEPS`, `VALIDATION`, `PREDICTIONS` or `SPLIT_COUNTS`.
 
         Raises
         ------
@@ -53,8 +56,9 @@ def is_readable(name: str, revision: str) -> bool:
     """Return whether the report could read an experiment: all its files are in the cache, or on a remote."""
     files = ExperimentFiles(name, revision)
     try:
-        for path in _STAGES:
-            files.read(path)
+        for path, stage in _STAGES.items():
+            if path != SPLIT_COUNTS or SPLIT_REPORT.as_posix() in outputs(lock(revision), stage):
+                files.read(path)
     except UnreadableError:
         return False
     return True

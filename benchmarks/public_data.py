@@ -111,7 +111,7 @@ def take(name: str, one: PublicSet, raw: Path, checkout: Path, environment: dict
     settings = {"prepare.source": f"data/{name}", **SHORT, **one.settings}
     run("git", "checkout", "-q", "params.yaml")
     run("dvc", "exp", "run", "-n", f"public_{name}", *[part for key, value in settings.items() for part in ("-S", f"{key}={value}")])
-    prepare, metrics = read_json(checkout / "reports/prepare.json"), read_json(checkout / "reports/eval.json")
+    prepare, metrics = read_json(checkout / "reports/prepare/counts.json"), read_json(checkout / "reports/eval.json")
     names = read_json(checkout / "data/prepared/classes.json")["class_names"]
     kept: Counter[str] = Counter()
     for path in sorted((checkout / "data/prepared").glob("*.parquet")):

@@ -2,7 +2,7 @@
 
 Reads   prepare.source, a jsonl, csv or parquet file or a folder of them
 Writes  data/prepared/<split>.parquet (id, text, label, group, other columns), classes.json, dropped_rows.json, dropped_rows.md,
-        reports/prepare.json
+        reports/prepare/ (counts.json, report.md)
 Run     python -m stages.prepare        (or: dvc repro prepare)
 
 The rows pass through a temporary file: memory holds a few hundred bytes of digests a row, however long the texts are.
@@ -18,8 +18,9 @@ import pyarrow as pa
 from sentiment.core import paths
 from sentiment.core.checksums import write_checksums
 from sentiment.core.class_names import write_class_names
-from sentiment.core.files import replacing, write_json
+from sentiment.core.files import replacing
 from sentiment.core.tables import TableWriter
+from sentiment.data.counts import write_counts
 from sentiment.data.dealing import dropped_rows
 from sentiment.data.dealing.challenge_set import CLASS_NAMES, TABLE, ChallengeRows, prepare_challenge
 from sentiment.data.dealing.comparison_keys import Keys, repeats
@@ -28,7 +29,7 @@ from sentiment.data.dealing.leakage import Reason, Reasons, check_classes, decid
 from sentiment.data.dealing.precedence import Place, drop_near_duplicates
 from sentiment.data.dealing.row_selection import write_ties
 from sentiment.data.parameters import PrepareParameters
-from sentiment.data.paths import CHALLENGE, PREPARE_METRICS
+from sentiment.data.paths import CHALLENGE, PREPARE_REPORT
 from sentiment.data.process_pool import ProcessPool
 from sentiment.data.reading.class_inference import Classes, find_classes, named_classes
 from sentiment.data.reading.corpus import Columns
@@ -183,7 +184,7 @@ def main() -> None:
     for path in prepared.ignored:
         say(f"prepare: left out {path}: its name starts with none of train, validation, test (only the first word of a name counts)")
     counts = report(prepared)
-    write_json(PREPARE_METRICS, counts)
+    write_counts(PREPARE_REPORT, "What prepare read, kept and dropped", counts)
     summary = dropped_rows.summary(np.concatenate(list(prepared.reasons.values())))
     examples = f"; examples: {paths.PREPARED / dropped_rows.MARKDOWN}" if counts["rows_kept"] != counts["rows_read"] else ""
     say(f"prepare: kept {counts['rows_kept']} of {counts['rows_read']} rows ({summary}){examples}")

@@ -1,7 +1,7 @@
 """Stage 2, split: train, validation and test, with no text and no group in two of them; the challenge set without what train holds.
 
 Reads   data/prepared/ (tables and classes.json)
-Writes  data/split/{train,validation,test,challenge}.parquet, classes.json, reports/split.json
+Writes  data/split/{train,validation,test,challenge}.parquet, classes.json, reports/split/ (counts.json, report.md)
 Run     python -m stages.split          (or: dvc repro split)
 
 Labels and groups decide; the rows themselves only pass by.
@@ -16,15 +16,16 @@ import numpy as np
 from sentiment.core import paths
 from sentiment.core.checksums import check_files, write_checksums
 from sentiment.core.class_names import read_class_names, write_class_names
-from sentiment.core.files import replacing, write_json
+from sentiment.core.files import replacing
 from sentiment.core.tables import SPLITS, count_table, iterate_table
+from sentiment.data.counts import write_counts
 from sentiment.data.dealing.challenge_set import TABLE, split_challenge
 from sentiment.data.dealing.comparison_keys import Keys, joined, keys_of
 from sentiment.data.dealing.near_duplicates import pairs_among
 from sentiment.data.dealing.row_selection import Part, deal_out, read_part, take_texts
 from sentiment.data.dealing.splitting import hold_out, subsample
 from sentiment.data.parameters import SplitParameters
-from sentiment.data.paths import SPLIT_METRICS
+from sentiment.data.paths import SPLIT_REPORT
 from sentiment.data.process_pool import ProcessPool
 from sentiment.data.reading.sources import WHOLE
 from sentiment.settings.ran_with import ran_with
@@ -140,7 +141,7 @@ def main() -> None:
         challenge = split_challenge(paths.PREPARED / TABLE, keys["train"], folder / TABLE)
         write_checksums(folder, parameters)
         report["challenge"] = {"rows": challenge.kept, "in_train": challenge.read - challenge.kept}
-    write_json(SPLIT_METRICS, report)
+    write_counts(SPLIT_REPORT, "What split dealt out, and what two splits share", report)
     for name, cap in (("train", params.split.max_train_examples), ("test", params.split.max_test_examples)):
         if cap is not None and len(parts[name].rows) < cap:
             say(f"split: split.max_{name}_examples = {cap:,}, and there are {len(parts[name].rows):,} {name} rows: all are taken")

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,11 @@ import pyarrow.parquet as pq
 
 from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
 from ablations.compare.family import Refusal
-from ablations.experiment_files import PREDICTIONS, STEPS, VALIDATION, ExperimentFiles, UnreadableError
+from ablations.experiment_files import PREDICTIONS, SPLIT_COUNTS, STEPS, VALIDATION, ExperimentFiles, UnreadableError
 from ablations.repository import dependencies, git, head, lock, outputs, show_file, unfinished
 from sentiment.core import paths
 from sentiment.core.code_dependencies import is_code, is_single_module
-from sentiment.data.paths import SPLIT_METRICS
+from sentiment.data.paths import SPLIT_REPORT
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
@@ -23,6 +24,7 @@ from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.experiment_refs import ExperimentReference, references
 from sentiment.use.recorded.experiment_agreement import disagreement
 
+_OLD_SPLIT_COUNTS = Path("reports/split.json")  # in git, of experiments made before they were cached
 _STATES = {"queued": "is still waiting in the queue", "running": "is still running", "failed": "failed"}
 
 
@@ -96,10 +98,11 @@ def _read(reference: ExperimentReference) -> Experiment:
         raise UnreadableError(str(error)) from None
     metrics = _json(revision, TRAIN_METRICS)
     test_metrics = _json(revision, EVAL_METRICS)
-    validation = _json(revision, SPLIT_METRICS).get("validation", {})
+    files = ExperimentFiles(reference.name, revision)
+    split = json.loads(files.read(SPLIT_COUNTS)) if SPLIT_REPORT.as_posix() in outputs(stages, "split") else _json(revision, _OLD_SPLIT_COUNTS)
+    validation = split.get("validation", {})
     counts = list(validation.get("classes", {}).values())
     rows = int(validation.get("rows") or 1)
-    files = ExperimentFiles(reference.name, revision)
     return Experiment(
         name=reference.name,
         revision=revision,

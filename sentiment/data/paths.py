@@ -3,5 +3,5 @@
 from pathlib import Path
 
 CHALLENGE = Path("data/challenge.jsonl")
-PREPARE_METRICS = Path("reports/prepare.json")
-SPLIT_METRICS = Path("reports/split.json")
+PREPARE_REPORT = Path("reports/prepare")
+SPLIT_REPORT = Path("reports/split")

@@ -106,7 +106,7 @@ def test_classes_told_by_the_data_reach_the_model_and_the_reports(project: Proje
     project.dvc("exp", "run", "-S", "prepare.class_names=null", SWANLAB_MODE="offline")
     assert [run["name"] for run in project.runs()] == ["baseline_prepare.class_names-none"]
     assert project.json("models/classifier/config.json")["id2label"] == {"0": "0", "1": "1"}
-    assert project.json("reports/split.json")["test"]["classes"].keys() == {"0", "1"}
+    assert project.json("reports/split/counts.json")["test"]["classes"].keys() == {"0", "1"}
     header, *pairs = (line.split("\t") for line in (project.root / "reports/eval/confusion.tsv").read_text().splitlines())
     assert header[:2] == ["actual", "predicted"]
     assert {name for pair in pairs for name in pair[:2]} == {"0", "1"}

@@ -42,6 +42,23 @@ def test_a_change_of_the_figures_does_not_train_again(project: Project) -> None:
     assert sorted(stages_run(project.dvc("repro").stdout)) == ["eval", "export", "reference"]
 
 
+def test_there_and_back_runs_no_stage_again(project: Project) -> None:
+    params = project.root / "params.yaml"
+    first = params.read_text(encoding="utf-8")
+    params.write_text(first.replace("test_size: 0.2", "test_size: 0.25"), encoding="utf-8")
+    assert "split" in stages_run(project.dvc("repro").stdout)
+    params.write_text(first, encoding="utf-8")
+    assert stages_run(project.dvc("repro").stdout) == []
+    assert project.run("git", "status", "--porcelain").stdout == ""
+
+
+def test_what_people_compare_comes_alone(project: Project) -> None:
+    shown = json.loads(project.dvc("metrics", "show", "--json").stdout)[""]["data"]
+    assert set(shown) == {"reports/train.json", "reports/eval.json", "reports/reference.json"}
+    for stage, line in (("prepare", "| rows read | 240 |"), ("split", "| texts shared | 0 |")):
+        assert line in (project.root / f"reports/{stage}/report.md").read_text(encoding="utf-8")
+
+
 def test_a_change_of_the_tracker_runs_nothing(project: Project) -> None:
     module = project.root / "sentiment/tracking/tracker.py"
     module.write_text(module.read_text() + "\n# another line\n")

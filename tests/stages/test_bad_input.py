@@ -188,7 +188,7 @@ def test_the_advice_for_a_rare_class_works_when_followed(workspace: Workspace) -
         for stage in ("prepare", "split"):
             done = workspace.run(stage)
             assert done.returncode == 0, done.stderr
-        counts = json.loads((workspace.root / "reports/prepare.json").read_text(encoding="utf-8"))
+        counts = json.loads((workspace.root / "reports/prepare/counts.json").read_text(encoding="utf-8"))
         assert (counts["rows_read"], counts["rows_kept"], counts["dropped"][dropped]) == (42, 40, 2)
         assert json.loads((workspace.root / "data/split/classes.json").read_text(encoding="utf-8")) == {"class_names": ["bad", "good"]}
 

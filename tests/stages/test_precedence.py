@@ -21,7 +21,7 @@ def table(workspace: Workspace, name: str) -> list[dict[str, Any]]:
 
 
 def dropped(workspace: Workspace) -> dict[str, int]:
-    counts = json.loads((workspace.root / "reports/prepare.json").read_text(encoding="utf-8"))["dropped"]
+    counts = json.loads((workspace.root / "reports/prepare/counts.json").read_text(encoding="utf-8"))["dropped"]
     return {reason: count for reason, count in counts.items() if count}
 
 
@@ -79,7 +79,7 @@ def test_of_a_hundred_texts_from_one_template_one_stays(workspace: Workspace) ->
     )
     run(workspace, "prepare", "split")
     assert dropped(workspace) == {"near_duplicate": 99}
-    assert json.loads((workspace.root / "reports/split.json").read_text(encoding="utf-8"))["near_duplicates_shared"] == 0
+    assert json.loads((workspace.root / "reports/split/counts.json").read_text(encoding="utf-8"))["near_duplicates_shared"] == 0
 
 
 def test_files_of_the_same_name_in_folders_of_splits_are_read(workspace: Workspace) -> None:
