@@ -25,7 +25,7 @@ from sentiment.evaluation.classifier import Classifier
 from sentiment.evaluation.confusion import confusion_counts
 from sentiment.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_labels
 from sentiment.evaluation.metrics import Calibration, accuracy_interval, by_class, calibration
-from sentiment.evaluation.mistakes import most_confident_mistakes
+from sentiment.evaluation.mistakes import explained, most_confident_mistakes
 from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_curves
 from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, read_reference
@@ -167,7 +167,7 @@ def main() -> None:
         unknown_tokens=summary.get("unknown_tokens"),
         without_answer=int((~np.isfinite(predictions.losses)).sum()),
         challenge=challenge_result(challenge, classifier, reference) if params.eval.challenge else None,
-        mistakes=most_confident_mistakes(test, predictions, class_names),
+        mistakes=explained(most_confident_mistakes(test, predictions, class_names), params.eval.explain_mistakes, classifier.reader),
         doubtful=doubtful_labels(test, predictions, reference, class_names) if params.eval.label_issues else None,
         calibrated=calibrated_result(predictions, read_temperature(paths.CLASSIFIER)),
     )

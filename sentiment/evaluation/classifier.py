@@ -31,10 +31,10 @@ class Classifier:
     """
 
     def __init__(self, folder: Path, runtime: Runtime, settings: TextSettings, batch_size: int) -> None:
-        self._reader = TextClassifier(folder, runtime, settings, batch_size)
+        self.reader = TextClassifier(folder, runtime, settings, batch_size)
 
     def classify(self, table: pa.Table, name: str) -> tuple[Predictions, npt.NDArray[np.int64]]:
         """Return predictions in row order, uncalibrated, and each text's number of tokens before cutting."""
         with progress_bar(name, table.num_rows) as bar:
-            logits, lengths = self._reader.read(table.column("text").to_pylist(), bar.update, token_cache())
+            logits, lengths = self.reader.read(table.column("text").to_pylist(), bar.update, token_cache())
         return judge(logits, labels_of(table)), lengths

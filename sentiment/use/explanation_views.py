@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from sentiment.use.explain import Explanation, WordWeight
+from sentiment.evaluation.explanation import Explanation, WordWeight
 from sentiment.use.terminal_answers import printable
 
 _WORDS_SHOWN = 10

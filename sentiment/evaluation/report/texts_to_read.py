@@ -34,6 +34,7 @@ def texts_to_read(mistakes: Sequence[Mistake], doubtful: Mapping[str, DoubtfulLa
             "",
             *table(["id", "true", "predicted", "probability", "confident mistake", "label in doubt", "text"], rows),
         ]
+    lines += _words_behind(mistakes)
     return lines if doubtful is None else [*lines, *_labels_in_doubt(doubtful["train"], counted)]
 
 
@@ -46,6 +47,23 @@ def _test_rows(mistakes: Sequence[Mistake], doubtful: Sequence[DoubtfulLabel]) -
     return [
         [plain(name), plain(true), plain(predicted), f"{probability:.3f}", _YES if confident else "", _YES if doubt else "", _text(text)]
         for probability, name, true, predicted, confident, doubt, text in sorted(found, key=lambda row: -row[0])
+    ]
+
+
+def _words_behind(mistakes: Sequence[Mistake]) -> list[str]:
+    found = [mistake for mistake in mistakes if mistake.moved_by]
+    if not found:
+        return []
+    rows = [
+        [plain(mistake.id), plain(mistake.predicted), ", ".join(f"{plain(moved.word)} {moved.weight:+.2f}" for moved in mistake.moved_by)]
+        for mistake in found
+    ]
+    return [
+        "",
+        "The words that moved the classifier to its most confident mistakes, and by how much of the log odds, from integrated gradients "
+        "(Sundararajan et al. 2017). `python -m sentiment explain` shows whole texts.",
+        "",
+        *table(["id", "predicted", "moved by"], rows),
     ]
 
 

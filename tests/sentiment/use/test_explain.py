@@ -10,9 +10,10 @@ import pytest
 import torch
 from rich.console import Console
 
+from sentiment.evaluation.explanation import Explanation, WordWeight
 from sentiment.model.text_settings import TextSettings, write_text_settings
 from sentiment.terminal.errors import UserError
-from sentiment.use.explain import Explanation, WordWeight, explain
+from sentiment.use.explain import explain
 from sentiment.use.explanation_views import explanation_page, show_explanation
 from sentiment.use.predict import Predictor
 from tests.models import WORDS
