@@ -30,7 +30,8 @@ def texts_to_read(mistakes: Sequence[Mistake], doubtful: Mapping[str, DoubtfulLa
         lines += ["The most confident mistakes.", "", *table(["id", "true", "predicted", "probability", "text"], [row[:4] + row[6:] for row in rows])]
     else:
         lines += [
-            f"The most confident mistakes, and the rows whose label looks wrong to the classifier: {_count(doubtful['test'])}. Most are both.",
+            f"The most confident mistakes, and the rows whose label looks wrong to the classifier: {_count(doubtful['test'])}. "
+            f"{sum(row[4] == row[5] for row in rows)} of these {len(rows)} are both.",
             "",
             *table(["id", "true", "predicted", "probability", "confident mistake", "label in doubt", "text"], rows),
         ]
@@ -55,7 +56,7 @@ def _words_behind(mistakes: Sequence[Mistake]) -> list[str]:
     if not found:
         return []
     rows = [
-        [plain(mistake.id), plain(mistake.predicted), ", ".join(f"{plain(moved.word)} {moved.weight:+.2f}" for moved in mistake.moved_by)]
+        [plain(mistake.id), plain(mistake.predicted), ", ".join(f"{plain(moved.word)} {_signed(moved.weight)}" for moved in mistake.moved_by)]
         for mistake in found
     ]
     return [
@@ -93,6 +94,10 @@ def _count(labels: DoubtfulLabels, shown: str = "") -> str:
 def _training_row(one: DoubtfulLabel) -> list[str]:
     probabilities = [f"{one.label_probability:.3f}", f"{one.suggested_probability:.3f}"]
     return [plain(one.id), plain(one.label), plain(one.suggested), *probabilities, _text(one.text)]
+
+
+def _signed(weight: float) -> str:
+    return f"{weight:+.2f}".replace("-", "−")
 
 
 def _text(text: str | None) -> str:

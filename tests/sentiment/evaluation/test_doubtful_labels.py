@@ -84,7 +84,7 @@ def test_the_report_lists_them_and_says_what_they_are() -> None:
     assert "Candidates to read, not errors" in text
     assert "30 of 1,200 rows, the 20 most doubtful here. 40 more could not be judged" in text
     assert text.count("| id") >= 20 and "<b>" not in text
-    assert "whose label looks wrong to the classifier: 0 of 90 rows. Most are both." in text
+    assert "whose label looks wrong to the classifier: 0 of 90 rows. 0 of these 1 are both." in text
     assert "Labels that look wrong" not in render_page(result(doubtful=None))
 
 

@@ -35,7 +35,9 @@ def test_the_first_mistakes_are_explained_and_texts_that_are_not_shown_are_not(t
         assert sizes == sorted(sizes, reverse=True)
     assert found == explained(mistakes, 3, classifier.reader)
     page = "\n".join(texts_to_read(found, None, "words"))
-    assert f"| {found[0].id} | {found[0].predicted} | {found[0].moved_by[0].word} {found[0].moved_by[0].weight:+.2f}, " in page
+    assert (
+        f"| {found[0].id} | {found[0].predicted} | {found[0].moved_by[0].word} " + f"{found[0].moved_by[0].weight:+.2f}, ".replace("-", "−") in page
+    )
 
     private = most_confident_mistakes(table.set_column(1, "text", pa.nulls(12, pa.string())), predictions, names)
     assert all(not mistake.moved_by for mistake in explained(private, 3, classifier.reader))
