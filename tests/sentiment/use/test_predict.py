@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from sentiment.use.model_source import find_model
 from sentiment.use.predict import BATCH_SIZE, Job, Predictor, run_job
 from sentiment.use.terminal_answers import show_answers
 from sentiment.use.text_rows import TextRow
+from tests.hub import stand_in_hub
 from tests.imports import ROOT
 from tests.trained import tiny_classifier
 
@@ -191,6 +193,20 @@ def test_the_command_reads_arguments_and_standard_input(model: Path) -> None:
     answers = [json.loads(line) for line in piped.stdout.splitlines()]
     assert [row["label"] is None for row in answers] == [False, True, False]
     assert "1 empty" in piped.stderr
+
+
+def test_a_model_of_the_hub_answers_and_one_that_is_not_there_is_one_line(model: Path, tmp_path: Path) -> None:
+    def ask(name: str, url: str) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "HF_ENDPOINT": url, "HF_HOME": str(tmp_path / "home")}
+        command = [sys.executable, "-m", "sentiment", "predict", "--model", name, "great film"]
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    with stand_in_hub("someone/films", model, "models") as url:
+        found, missing = ask("someone/films", url), ask("someone/nothing", url)
+    assert found.returncode == 0 and found.stdout == ask(str(model), url).stdout != ""
+    assert ask("someone/films", "http://127.0.0.1:9").stdout == found.stdout  # from the Hub's cache
+    assert missing.returncode == 1 and len(missing.stderr.splitlines()) == 1
+    assert missing.stderr.startswith("error: --model someone/nothing: no folder and no revision here, and the Hub does not give it")
 
 
 def test_a_model_comes_out_of_the_cache_and_the_workspace_stays(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
