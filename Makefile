@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict serve test test-long lint show plots watch gpu-check clean clean-checkpoints
+.PHONY: help run ablations report imdb predict serve test test-long lint show plots watch pictures gpu-check clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -47,6 +47,9 @@ plots: $(READY) ## curves of this run as one page that needs no network
 
 watch: $(READY) ## SwanLab's curves in the browser (Ctrl-C ends it)
 	@python -m sentiment watch
+
+pictures: $(READY) ## the README's pictures anew (needs Chromium and the experiments of make ablations)
+	python -m tools.pictures
 
 gpu-check: $(READY) ## what has to be known of the GPU here: speed, where the time goes, determinism, the stages
 	python -m benchmarks.gpu
