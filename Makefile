@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict serve test test-long lint show plots watch pictures gpu-check clean clean-checkpoints
+.PHONY: help run ablations report imdb predict serve test test-long test-remotes lint show plots watch pictures gpu-check clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -59,6 +59,9 @@ test: $(READY_DEV) ## all tests but the long ones, on all cores
 
 test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encoders.md)
 	python -m pytest -m long
+
+test-remotes: ## share and receive over a stand-in for S3, in environments of its own (docs/scale.md): minutes
+	tools/test_remotes.sh
 
 lint: $(READY_DEV) ## ruff and mypy, and zizmor for the workflows
 	ruff check . && ruff format --check . && mypy && zizmor --offline --quiet .github
