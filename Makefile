@@ -14,6 +14,7 @@ export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
+	@echo; echo "  dvc exp run -S KEY=VALUE   an experiment; 'Could not override KEY' means that params.yaml has no such key"
 
 run: $(READY) ## the whole pipeline: prepare, split, train, eval
 	dvc repro

@@ -44,6 +44,7 @@ def test_every_parameter_it_sets_is_there() -> None:
 def test_make_help_lists_every_target() -> None:
     listed = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     assert {"run", "test", "lint", "show", "watch", "clean"} <= {line.split()[1] for line in listed.splitlines() if line.strip()}
+    assert "Could not override" in listed and "Could not override" in README
 
 
 def test_what_contributing_asks_to_edit_is_there_and_is_little() -> None:
