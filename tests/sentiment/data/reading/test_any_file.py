@@ -247,3 +247,17 @@ def test_an_archive_writes_nothing_outside_of_its_folder(tmp_path: Path) -> None
 )
 def test_a_name_keeps_its_script_and_its_version(file: str, name: str) -> None:
     assert plain_name(Path(file)) == name
+
+
+def test_without_a_header_the_delimiter_is_the_one_of_most_rows(tmp_path: Path) -> None:
+    path = tmp_path / "validation.tsv"
+    rows = [
+        "audio\t" + "a, long, text, with, commas, and no tab that is no delimiter, " * 3,
+        *(f"images\ta photo {n}" for n in range(5)),
+        "text\tone, two",
+    ]
+    path.write_text("\n".join([*rows, ""]), encoding="utf-8")
+    read = values(path, Told(header=False))
+    assert [set(row) for row in read] == [{"column_1", "column_2"}] * 7
+    assert [row["column_1"] for row in read] == ["audio", *["images"] * 5, "text"]
+    assert say_how("fetch", [SourceFile(path, "all")], path, Told(header=False), "--encoding NAME") == {"validation.tsv": "without a header"}
