@@ -55,7 +55,7 @@ class Toy:
         (root / "data" / "reviews.jsonl").write_text("".join(lines))
         shutil.copy(ROOT / "data" / "challenge.jsonl", root / "data")
         (root / "data" / ".gitignore").write_text("/prepared\n/split\n")
-        (root / "reports" / ".gitignore").write_text("/train\n/eval\n/reference\n")
+        (root / "reports" / ".gitignore").write_text("/prepare\n/split\n/train\n/eval\n/reference\n")
         (root / "ablations.yaml").write_text(yaml.safe_dump(PLAN, sort_keys=False))
         for command in (
             f"git init -q -b main {above or root}",

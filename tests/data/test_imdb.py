@@ -59,7 +59,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workspace]:
 
 
 def report(workspace: Workspace, stage: str) -> Any:
-    return json.loads((workspace.root / f"reports/{stage}.json").read_text(encoding="utf-8"))
+    return json.loads((workspace.root / f"reports/{stage}/counts.json").read_text(encoding="utf-8"))
 
 
 def kept(reviews: dict[str, pd.DataFrame]) -> tuple[pd.DataFrame, dict[str, int]]:

@@ -20,7 +20,7 @@ def prepared(workspace: Workspace, split: str = "all") -> list[dict[str, Any]]:
 
 
 def report(workspace: Workspace, stage: str) -> Any:
-    return json.loads((workspace.root / f"reports/{stage}.json").read_text(encoding="utf-8"))
+    return json.loads((workspace.root / f"reports/{stage}/counts.json").read_text(encoding="utf-8"))
 
 
 def test_every_format_gives_the_same_rows(workspace: Workspace) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from sentiment.model.trained.judgement import Predictions
+from sentiment.tracking import recording
 from sentiment.tracking.tracker import RunInfo, log_folder, record_evaluation, start_training_run
 
 INFO = RunInfo("baseline", "what it is", ["a-tag"], {"train.lr": 2e-5}, "0123456789abcdef")
@@ -26,6 +27,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("SWANLAB_SAVE_DIR", str(tmp_path / "home"))
     monkeypatch.setenv("SWANLAB_LOG_DIR", str(tmp_path / "swanlog"))
     monkeypatch.setenv("SWANLAB_MODE", "local")
+    monkeypatch.setattr(recording, "LIMIT_SECONDS", 120.0)
     monkeypatch.chdir(tmp_path)
     yield
     for name in [name for name in sys.modules if name.partition(".")[0] == "swanboard"]:  # it reads its folder where it is imported
