@@ -146,7 +146,7 @@ SETS = {
         "party",
     ),
     "japanese": PublicSet(
-        "Japanese sentences, six topics; tabs, no header, 300 rows",
+        "Japanese sentences, six topics; tabs, no header",
         "toiro-0.0.9.tar.gz",
         {
             f"toiro/datadownloader/data/sample.{theirs}": f"{ours}.tsv"
