@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from ablations import queue_tasks
@@ -80,13 +81,16 @@ def test_tasks_that_have_begun_or_ended_and_other_messages_are_no_lost_ones(queu
     assert queue_tasks.not_begun() == []
 
 
-def test_a_worker_that_was_there_may_be_setting_it_up(queue: Path, start: Callable[..., subprocess.Popen[bytes]]) -> None:
+def test_a_worker_that_was_there_may_be_setting_it_up(
+    queue: Path, start: Callable[..., subprocess.Popen[bytes]], wait_for: Callable[..., None]
+) -> None:
     worker = start()
     take_up(queue)
     (task,) = queue_tasks.not_begun()
     assert queue_tasks.workers_at(task) == [worker.pid]
     os.killpg(worker.pid, 9)
-    assert queue_tasks.workers_at(task) == []  # not reaped yet
+    wait_for(lambda: psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE, 30, "the end of the worker, which is not reaped yet")
+    assert queue_tasks.workers_at(task) == []
 
 
 def test_later_busy_and_other_workers_cannot_be_at_it(

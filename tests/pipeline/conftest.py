@@ -5,7 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -130,18 +130,3 @@ def bare_project(tmp_path: Path) -> Project:
     root = tmp_path / "bare"
     root.mkdir()
     return make_project(root)
-
-
-@pytest.fixture(scope="session")
-def wait_for() -> Callable[..., None]:
-    """Wait until a condition holds."""
-    import time
-
-    def wait(condition: Callable[[], bool], seconds: float, what: str) -> None:
-        end = time.monotonic() + seconds
-        while not condition():
-            if time.monotonic() > end:
-                pytest.fail(f"waited {seconds:g} s for {what}")
-            time.sleep(0.2)
-
-    return wait
