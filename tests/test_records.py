@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.export_latency import markdown_of
 from sentiment.core.files import read_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -111,6 +112,12 @@ def quotes() -> list[tuple[str, str]]:
         verdict = "" if pair["verdict"] == "not distinguishable" else f", {pair['verdict']}"
         cell = f"{number(100 * pair['accuracy_difference'])} {interval(pair)}{verdict} |"
         found.append(("docs/ablations.md", f"| `{name}` against `{pair['against']}` | ..{cell}"))
+    load = record("benchmarks/results/serve_load.json")
+    found += [("docs/use.md", line) for line in markdown_of(record("benchmarks/results/export_latency.json")["arms"]).splitlines()]
+    found += [
+        ("docs/use.md", f"get {load['texts_per_second']:.0f} answers a second for a minute, none of {load['requests']:,} fails"),
+        ("docs/use.md", f"95 % take less than {load['p95_ms']:.0f} ms; the bare model reads {load['bare_texts_per_second']:.0f} texts a second"),
+    ]
     for name, pair in imdb_pairs.items():
         found.append(
             (
