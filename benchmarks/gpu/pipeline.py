@@ -39,7 +39,8 @@ def stages(setting: Setting) -> dict[str, Any]:
                 return found
             if stage == "train":
                 found["predict"] = _run("sentiment", place, setting, "predict", "--", "A fine film, and never dull.")
-            found[stage]["metrics"] = json.loads((place / "reports" / f"{stage}.json").read_text(encoding="utf-8"))
+            figures = next(path for path in (place / "reports" / f"{stage}.json", place / "reports" / stage / "counts.json") if path.is_file())
+            found[stage]["metrics"] = json.loads(figures.read_text(encoding="utf-8"))
     return found
 
 
