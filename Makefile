@@ -61,7 +61,7 @@ test: $(READY_DEV) ## all tests but the long ones, on all cores
 test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encoders.md)
 	python -m pytest -m long
 
-test-remotes: ## share and receive over a stand-in for S3, in environments of its own (docs/scale.md): minutes
+test-remotes: ## test sharing against a local S3 server (moto); installs it in .cache/remotes, takes minutes
 	tools/test_remotes.sh
 
 lint: $(READY_DEV) ## ruff and mypy, and zizmor for the workflows

@@ -7,7 +7,6 @@ slows all of them.
 """
 
 import argparse
-import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.output import add_output_options, output_file, show_markdown
+from benchmarks.output import add_output_options, command_line, commit_here, output_file, show_markdown
 from sentiment.core import paths
 from sentiment.core.files import write_json
 from sentiment.core.tables import read_table
@@ -104,8 +103,8 @@ def main() -> None:
         for name, (_, _, size) in readers.items()
     }
     show_markdown(markdown_of(arms))
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    write_json(output_file(options, "export_latency"), {"command": "python -m benchmarks.export_latency", "commit": commit, "arms": arms})
+    commit = commit_here()
+    write_json(output_file(options, "export_latency"), {"command": command_line("export_latency"), "commit": commit, "arms": arms})
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Where a benchmark's figures go: to a folder that git ignores unless they are to be published, and to the terminal as a table."""
 
 import argparse
+import subprocess
 import sys
 from pathlib import Path
 
@@ -29,6 +30,17 @@ def output_file(options: argparse.Namespace, name: str) -> Path:
     folder = PUBLISHED if options.publish else OWN
     folder.mkdir(parents=True, exist_ok=True)
     return folder / f"{name}.json"
+
+
+def commit_here() -> str:
+    """Return the commit of this checkout, for a record."""
+    return subprocess.run(["git", "rev-parse", "HEAD"], cwd=PUBLISHED.parents[1], capture_output=True, text=True, check=True).stdout.strip()
+
+
+def command_line(module: str) -> str:
+    """Return the command that runs, with its options but those on where the record goes."""
+    options = [option for option in sys.argv[1:] if option != "--publish"]
+    return " ".join(["python -m", f"benchmarks.{module}", *options])
 
 
 def show_markdown(text: str) -> None:

@@ -30,7 +30,7 @@ from urllib.parse import urljoin
 import pyarrow.parquet as pq
 import requests
 
-from benchmarks.output import add_output_options, output_file, show_markdown
+from benchmarks.output import add_output_options, commit_here, output_file, show_markdown
 from benchmarks.public_sets import PACKAGES, SETS, PublicSet
 from sentiment.core.files import read_json, write_json
 
@@ -166,7 +166,7 @@ def main() -> None:
     if unknown := [name for name in options.sets if name not in SETS]:
         parser.error(f"no such set: {unknown[0]}; there are {', '.join(SETS)}")
     options.packages.mkdir(parents=True, exist_ok=True)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    commit = commit_here()
     target = output_file(options, "public_data")
     before = read_json(target) if target.is_file() else {}
     results: dict[str, Any] = before["sets"] if before.get("commit") == commit else {}  # an interrupted run is taken up again

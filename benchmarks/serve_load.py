@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.output import add_output_options, output_file, show_markdown
+from benchmarks.output import add_output_options, command_line, commit_here, output_file, show_markdown
 from sentiment.core import paths
 from sentiment.core.files import write_json
 from sentiment.core.tables import read_table
@@ -119,8 +119,8 @@ def main() -> None:
         f"| {result['clients']} | {result['requests']:,} | {failed} | {result['p50_ms']:.0f} ms | {result['p95_ms']:.0f} ms "
         f"| {result['texts_per_second']:.0f} | {rate:.0f} |"
     )
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True).stdout.strip()
-    write_json(output_file(options, "serve_load"), {"command": "python -m benchmarks.serve_load", "commit": commit, **result})
+    commit = commit_here()
+    write_json(output_file(options, "serve_load"), {"command": command_line("serve_load"), "commit": commit, **result})
 
 
 if __name__ == "__main__":

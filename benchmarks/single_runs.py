@@ -20,7 +20,7 @@ import numpy as np
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from benchmarks.output import add_output_options, output_file, show_markdown
+from benchmarks.output import add_output_options, commit_here, output_file, show_markdown
 from sentiment.core.files import read_json, write_json
 from sentiment.evaluation.counting_words import fit_tfidf
 
@@ -77,7 +77,7 @@ def main() -> None:
     environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "SWANLAB_MODE": "disabled"}
     environment |= {f"GIT_{who}_{what}": value for who in ("AUTHOR", "COMMITTER") for what, value in (("NAME", "b"), ("EMAIL", "b@example.org"))}
     cache = subprocess.run(["dvc", "cache", "dir"], cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout.strip()
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+    commit = commit_here()
     runs: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         checkout, sample = Path(folder) / "checkout", Path(folder) / "sample.csv"

@@ -181,8 +181,8 @@ class _Runner:
         self._machine = machine
         others = {name: reference for name, reference in found.done.items() if not self._alike(found.machines[name], name)}
         if others:
-            told = sorted({str(found.machines[name]) for name in others})
-            say(f"made again, because the others run with {machine}: {', '.join(others)} ({'; '.join(told)})")
+            theirs = ", ".join(sorted({str(found.machines[name]) for name in others}))
+            say(f"run again, because this study uses {machine} and they used {theirs}: {', '.join(others)}")
             self._forced = set(others)  # or DVC would take the result from its cache, which knows no threads
         done = {name: reference for name, reference in found.done.items() if name not in others}
         return Survey(done, found.machines)

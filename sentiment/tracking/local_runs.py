@@ -1,7 +1,7 @@
 """SwanLab's local dashboard, where its own interface falls short: a run that is replaced, and a test that joins its training's run.
 
-Each function takes the dashboard's folder and imports swanboard, which holds the runs in an SQLite database. It belongs into the
-process of `sentiment.tracking.swanlab_process`: whatever it raises costs the record alone.
+Each function takes the dashboard's folder and imports swanboard, which holds the runs in an SQLite database. They are called in
+the process of `sentiment.tracking.swanlab_process`, so an error costs the record alone.
 """
 
 import json
@@ -65,10 +65,12 @@ def add_test(folder: Path, identity: str, values: Mapping[str, float], images: M
     experiment = _experiment(folder, identity)
     if experiment is None:
         raise LookupError(f"{folder} has no run {identity}")
+    from swanboard.db.models import Tag
+
     repair_columns(folder, identity)
     for name, value in values.items():
         tag = _tag(experiment, name, "line")
-        tag.update(create_time=experiment.create_time).where(type(tag).id == tag.id).execute()  # the table is in this order
+        Tag.update(create_time=experiment.create_time).where(Tag.id == tag.id).execute()  # the table is in this order
         _write_entry(folder, experiment, tag, step, value, {"max": value, "max_step": step, "min": value, "min_step": step, "num": 1})
     for name, path in images.items():
         tag = _tag(experiment, name, "image")

@@ -203,7 +203,7 @@ def test_results_of_other_threads_are_made_again_where_they_must_be(toy: Toy) ->
 
     plan(longer={"train.epochs": 4}, longest={"train.epochs": 5})
     told = toy.ablations("run", OMP_NUM_THREADS="2").stdout
-    assert "made again, because the others run with 2 threads in bf16: baseline, baseline_epoch4 (1 thread in bf16)" in told
+    assert "run again, because this study uses 2 threads in bf16 and they used 1 thread in bf16: baseline, baseline_epoch4" in told
     assert sorted(started()[2:]) == ["baseline 2", "baseline_epoch4 2", "baseline_epoch5 2"]
     assert toy.finished() == ["baseline", "baseline-before1", "baseline_epoch4", "baseline_epoch4-before1", "baseline_epoch5"]
     toy.ablations("report")

@@ -90,6 +90,8 @@ def test_a_colleague_gets_the_experiments_and_the_same_report(project: Project, 
     clone = Project(tmp_path / "clone", project.environment)
     clone.dvc("remote", "add", "-d", "--local", "store", str(tmp_path / "store"))
     clone.run("python", "-m", "sentiment", "receive", "first", "second")
+    assert "all 2 experiments are there: nothing to run" in clone.run("python", "-m", "ablations", "run", "--plan", "pair.yaml").stdout
+    assert clone.run("git", "for-each-ref", "refs/exps").stdout.count("refs/exps/") == 2  # none was made here
     clone.run("python", "-m", "ablations", "report", "--plan", "pair.yaml")
     assert files(clone.root / "reports/pair") == files(project.root / "reports/pair")
 

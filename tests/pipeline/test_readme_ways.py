@@ -17,12 +17,12 @@ NOT_HERE = {
     "make ablations": "tests/ablations/test_runner.py, with a small plan",
     "make report": "tests/pipeline/test_experiments.py, with a small plan",
     "make imdb": "half an hour; tests/ablations runs such plans",
-    "make serve": "runs until Ctrl-C; tests/sentiment/use/serving",
+    "make serve": "runs until Ctrl-C; tests/sentiment/use/service",
     "python3 -m venv .venv": "packages",
     "python -m sentiment fetch stanfordnlp/imdb": "the Hub; tests/sentiment/cli/test_fetch.py, with a stand-in",
     "dvc exp run -S prepare.source=data/imdb": "needs IMDB and BERT-base",
     "python -m sentiment predict --backend onnx-int8": "tests/sentiment/export",
-    "python -m sentiment publish": "the Hub; tests/sentiment/use/publishing, with a stand-in",
+    "python -m sentiment publish": "the Hub; tests/sentiment/use/test_publish.py, with a stand-in",
     "python -m sentiment receive": "in the colleague's clone, below",
 }
 STAND_INS = {"s3://bucket/path": "../storage", "~/data.jsonl": "../data.jsonl", "reviews.csv": "../reviews.csv"}

@@ -14,7 +14,6 @@ from sentiment.model.trained.temperature import read_temperature
 from sentiment.settings.schema import Parameters, load_parameters
 from sentiment.terminal.errors import UserError, error_line
 from sentiment.terminal.progress import say
-from sentiment.use.backends import TORCH, open_reader
 from sentiment.use.commands import run_dvc, run_git
 from sentiment.use.publishing.card_examples import CardExample, answered_right
 from sentiment.use.publishing.hub_card import Published, hub_card
@@ -101,7 +100,12 @@ def describe(wanted: Publication) -> Published:
 
 def examples_of(parameters: Parameters) -> list[CardExample]:
     """Let the workspace's model answer some validation texts, for its card."""
-    reader, _, _ = open_reader(paths.CLASSIFIER, TORCH, parameters.eval.batch_size)
+    from sentiment.model.runtime import start_runtime
+    from sentiment.model.text_settings import read_text_settings
+    from sentiment.model.trained.reader import TextClassifier
+
+    runtime = start_runtime("fp32")  # as transformers.pipeline computes
+    reader = TextClassifier(paths.CLASSIFIER, runtime, read_text_settings(paths.CLASSIFIER), parameters.eval.batch_size)
     return answered_right(read_table(paths.SPLIT / "validation.parquet"), read_class_names(paths.SPLIT, "split"), reader)
 
 

@@ -14,7 +14,7 @@ from tests.sentiment.use.test_share import Clone, colleague, made, mine  # noqa:
 
 SERVER = os.environ.get("MOTO_SERVER", "")
 
-pytestmark = [pytest.mark.long, pytest.mark.skipif(not SERVER, reason="no server: `make test-remotes`")]
+pytestmark = [pytest.mark.long, pytest.mark.skipif(not SERVER, reason="needs moto's server: run `make test-remotes`")]
 
 
 @pytest.fixture
