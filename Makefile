@@ -10,7 +10,7 @@ export TEXT
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ablations report imdb predict serve test test-long test-remotes lint show plots watch pictures gpu-check clean clean-checkpoints
+.PHONY: help run ablations report imdb predict serve test test-long test-remotes test-ray lint show plots watch pictures gpu-check clean clean-checkpoints
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -63,6 +63,10 @@ test-long: $(READY_DEV) ## the long tests: every family of encoders (docs/encode
 
 test-remotes: ## test sharing against a local S3 server (moto); installs it in .cache/remotes, takes minutes
 	tools/test_remotes.sh
+
+test-ray: $(READY_DEV) ## install Ray, and run the tests of studies on it (docs/scale.md): workers, nodes and drivers are killed
+	python -m pip install --disable-pip-version-check -r requirements-ray.txt -c constraints.txt
+	python -m pytest tests/ablations/test_ray.py
 
 lint: $(READY_DEV) ## ruff and mypy, and zizmor for the workflows
 	ruff check . && ruff format --check . && mypy && zizmor --offline --quiet .github

@@ -103,7 +103,14 @@ def test_no_parameter_is_spliced_into_a_command() -> None:
 
 
 def test_requirements_are_pinned() -> None:
-    for name in ("requirements.txt", "requirements-dev.txt", "requirements-onnx.txt", "requirements-remotes.txt", "constraints.txt"):
+    for name in (
+        "requirements.txt",
+        "requirements-dev.txt",
+        "requirements-onnx.txt",
+        "requirements-ray.txt",
+        "requirements-remotes.txt",
+        "constraints.txt",
+    ):
         for line in (ROOT / name).read_text(encoding="utf-8").splitlines():
             assert not line.strip() or line.startswith("#") or re.fullmatch(r"[A-Za-z0-9._-]+(\[[a-z,]+\])?==\S+", line), f"{name}: {line}"
     assert "torch==2.13.0" in (ROOT / "requirements.txt").read_text(encoding="utf-8")

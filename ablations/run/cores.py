@@ -10,6 +10,7 @@ from sentiment.core import paths
 from sentiment.terminal.errors import UserError
 
 THREADS_VARIABLE = "OMP_NUM_THREADS"
+CHECKPOINTS_VARIABLE = "SENTIMENT_CHECKPOINTS"
 
 
 @dataclass(frozen=True)
@@ -29,13 +30,15 @@ class QueueWorkers:
     environment: Mapping[str, str]
 
 
-def share_out(jobs: int) -> QueueWorkers:
+def share_out(jobs: int, on_cluster: bool = False) -> QueueWorkers:
     """Share the cores out among workers.
 
     Parameters
     ----------
     jobs : int
         Workers.
+    on_cluster : bool
+        They run on other machines too, whose cores are not known here.
 
     Returns
     -------
@@ -45,13 +48,19 @@ def share_out(jobs: int) -> QueueWorkers:
     Raises
     ------
     UserError
-        Where there are more workers than cores, or OMP_NUM_THREADS asks for too much.
+        Where there are more workers than cores, or OMP_NUM_THREADS asks for too much; on a cluster, where it is not set.
     """
     cores = cores_here()
+    if on_cluster:
+        if jobs < 1 or not os.environ.get(THREADS_VARIABLE, "").isdigit():
+            raise UserError(
+                f"with RAY_ADDRESS, {THREADS_VARIABLE} says how many threads (CPUs) each experiment takes: set it, and --jobs to 1 or more"
+            )
+        return QueueWorkers(jobs, environment(**{paths.MAIN_ROOT_VARIABLE: str(shared_folder())}))
     if not 1 <= jobs <= cores:
         raise UserError(f"--jobs {jobs}: this machine has {cores} cores, so 1 to {cores}")
     asked = os.environ.get(THREADS_VARIABLE, "")
-    more = {paths.MAIN_ROOT_VARIABLE: str(Path.cwd().resolve())}
+    more = {paths.MAIN_ROOT_VARIABLE: str(shared_folder())}
     if asked.isdigit() and int(asked) * jobs > cores:
         raise UserError(f"OMP_NUM_THREADS={asked} with --jobs {jobs}: more threads than the {cores} cores; unset it or ask for fewer jobs")
     if jobs > 1 and not asked.isdigit():
@@ -62,3 +71,22 @@ def share_out(jobs: int) -> QueueWorkers:
 def cores_here() -> int:
     """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def shared_folder() -> Path:
+    """Return where checkpoints, logs and SwanLab's runs of all workers go: ``SENTIMENT_CHECKPOINTS``, else the checkout.
+
+    Raises
+    ------
+    UserError
+        Where ``SENTIMENT_CHECKPOINTS`` is no folder that is there, such as an address of an object store.
+    """
+    given = os.environ.get(CHECKPOINTS_VARIABLE)
+    if not given:
+        return Path.cwd().resolve()
+    if not (folder := Path(given)).is_absolute() or not folder.is_dir():
+        raise UserError(
+            f"{CHECKPOINTS_VARIABLE}={given}: no folder that is there, given from the root: it must be on storage that all workers share, "
+            "as NFS; `mkdir -p` makes it"
+        )
+    return folder.resolve()

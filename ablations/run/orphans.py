@@ -86,19 +86,24 @@ def is_orphan(row: QueueEntry) -> bool:
 
 
 def end(root: Path | None) -> None:
-    """End every process that works in an experiment's workspace.
-
-    Each is asked first: a training saves a checkpoint, from which it goes on when it is queued
-    again. What has not ended after 90 seconds is killed.
+    """End every process that works in an experiment's workspace, as `end_processes_in` does.
 
     Parameters
     ----------
     root : Path or None
         The workspace. Only a folder that DVC makes for experiments is looked at.
     """
-    if root is None or not _is_workspace(root):
-        return
-    processes = _processes_in(root)
+    if root is not None and _is_workspace(root):
+        end_processes_in(root)
+
+
+def end_processes_in(folder: Path) -> None:
+    """End every process whose working folder is a folder, or below it.
+
+    Each is asked first: a training saves a checkpoint, from which it goes on when it is queued
+    again. What has not ended after 90 seconds is killed.
+    """
+    processes = _processes_in(folder)
     for process in processes:
         _quietly(process.terminate)
     _, left = psutil.wait_procs(processes, timeout=_TIME_TO_SAVE_SECONDS)

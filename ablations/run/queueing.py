@@ -7,7 +7,7 @@ from ablations.repository import dvc, head
 from ablations.run.retrying import queue_again
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
-from sentiment.use.experiment_refs import ExperimentReference, references
+from sentiment.use.experiment_refs import references
 
 
 def queue_point(point: Point, commit: str, stashed: str | None, forced: bool, environment: Mapping[str, str]) -> None:
@@ -31,9 +31,7 @@ def queue_point(point: Point, commit: str, stashed: str | None, forced: bool, en
     UserError
         Where it was not queued before and HEAD is another commit by now.
     """
-    here = {reference.name: reference for reference in references() if reference.baseline == commit}
-    if point.name in here:
-        _rename(here[point.name], set(here))
+    free_name(point.name, commit)
     if stashed:
         queue_again(point.name, stashed, commit)
         return
@@ -42,14 +40,21 @@ def queue_point(point: Point, commit: str, stashed: str | None, forced: bool, en
             f"{point.name} is not queued yet, and HEAD is no longer {commit[:7]}, on which this call began: run it again, "
             "or check that commit out first"
         )
-    options = [*(["--force"] if forced else []), "-n", point.name, *set_options(point.parameters)]
-    dvc("exp", "run", "--queue", *options, environment=environment)
+    dvc("exp", "run", "--queue", "-n", point.name, *experiment_options(point, forced), environment=environment)
 
 
-def _rename(reference: ExperimentReference, taken: set[str]) -> None:
-    """Free the name of an experiment that was made otherwise; its result stays."""
+def experiment_options(point: Point, forced: bool) -> list[str]:
+    """Return the options of ``dvc exp run`` that make a point, but for its name; `forced` has every stage run."""
+    return [*(["--force"] if forced else []), *set_options(point.parameters)]
+
+
+def free_name(name: str, commit: str) -> None:
+    """Rename the experiment of a name that was made otherwise, if there is one; its result stays."""
+    taken = {reference.name for reference in references() if reference.baseline == commit}
+    if name not in taken:
+        return
     count = 1
-    while (new := f"{reference.name}-before{count}") in taken:
+    while (new := f"{name}-before{count}") in taken:
         count += 1
-    dvc("exp", "rename", reference.name, new)
-    say(f"{reference.name} was made otherwise (code, data, parameters, threads): it is called {new} from now on")
+    dvc("exp", "rename", name, new)
+    say(f"{name} was made otherwise (code, data, parameters, threads): it is called {new} from now on")

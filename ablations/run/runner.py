@@ -1,45 +1,44 @@
-"""Running a plan over DVC's queue: whatever was killed, failed or lost before, it ends with every experiment made once."""
+"""Running a plan on an engine: whatever was killed, failed or lost before, it ends with every experiment made once."""
 
 import os
-import shutil
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from ablations.diverged import FOLDER, forget_point, keep_point, still_diverged
+from ablations.diverged import FOLDER as DIVERGED
+from ablations.diverged import forget_point, keep_point, still_diverged
 from ablations.plan.baseline import committed_parameters
 from ablations.plan.plan_file import Ablations, load_ablations, plan_option
 from ablations.plan.points import Point, make_points
 from ablations.plan.survey import Current, Machine, Survey, check_source, survey, this_machine
-from ablations.repository import QueueEntry, dvc, head, unfinished
-from ablations.run import orphans
+from ablations.repository import dvc, head
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
+from ablations.run.engine import Engine, SubmittedJob
+from ablations.run.engine_choice import QUEUE, RAY, choose_engine
 from ablations.run.experiment_log import progress_of
 from ablations.run.leftovers import remove_saved_checkpoints
-from ablations.run.preconditions import check_repository
-from ablations.run.queueing import queue_point
-from sentiment.core.paths import REPORTS
+from ablations.run.queue_engine import FOLDER
+from sentiment.core.paths import MAIN_ROOT_VARIABLE, REPORTS
 from sentiment.settings.schema import flatten
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
 from sentiment.use.experiment_refs import references
 
-_FOLDER = Path(".dvc/tmp/ablations")
 _RETRIES = 2
+_MOST_LOSSES = 5  # a worker that is gone is no failure of its experiment, unless each one goes
 _LOOK_EVERY_SECONDS = 2.0
-_ASK_DVC_EVERY_SECONDS = 20.0
-_STALLED_SECONDS = 60.0
+_ASK_EVERY_SECONDS = 20.0
 _SHARED_STAGES = ("split", "reference")
 
 
 @dataclass
 class _Tries:
-    """How often a point was queued by this call, as what, and the log of its last failure."""
+    """How often a point was submitted by this call, how often what ran it was lost, and the log of its last failure."""
 
-    queued: int = 0
-    stashed: str | None = None
+    submitted: int = 0
+    lost: int = 0
     log: Path | None = None
 
 
@@ -48,11 +47,11 @@ class _State:
     """What is known at one moment."""
 
     survey: Survey
-    rows: dict[str, QueueEntry]
+    jobs: dict[str, SubmittedJob]
     open: list[Point] = field(default_factory=list)
 
 
-def run(file: Path, jobs: int, dry_run: bool) -> None:
+def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | None = None) -> None:
     """Make every experiment of a plan that there is none of.
 
     Parameters
@@ -63,33 +62,39 @@ def run(file: Path, jobs: int, dry_run: bool) -> None:
         Experiments at once.
     dry_run : bool
         List what would be run, and run nothing.
+    on : str
+        The engine, one of `ENGINES`.
+    gpus : float, optional
+        GPUs of each experiment, on Ray.
 
     Raises
     ------
     UserError
         Where params.yaml is edited, or experiments are missing at the end.
     Interrupted
-        After Ctrl-C: the queue goes on.
+        After Ctrl-C: what was submitted goes on.
     """
     baseline = committed_parameters()
     ablations = load_ablations(file, baseline)
     points = make_points(ablations, flatten(baseline))
-    workers = share_out(jobs)
+    workers = share_out(jobs, on_cluster=on == RAY and bool(os.environ.get("RAY_ADDRESS")))
     if dry_run:
         found = survey(points, head(), Current.of(points, ablations.other_data))
         _list(points, found, ablations, set(still_diverged(points, REPORTS / file.stem)))
         return
-    check_repository()
-    _FOLDER.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(_FOLDER / "lock")
+    engine = choose_engine(on, head(), gpus)
+    engine.check()
+    os.environ[MAIN_ROOT_VARIABLE] = workers.environment[MAIN_ROOT_VARIABLE]  # what workers leave behind is looked for there
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(FOLDER / "lock")
     try:
         lock.acquire(timeout=0)
     except Timeout:
         raise UserError("another `python -m ablations run` is at work in this repository: it shows the progress of both") from None
     try:
-        _Runner(points, ablations, workers, file).run()
+        _Runner(points, ablations, workers, file, engine).run()
     except KeyboardInterrupt:
-        going_on = "the queue goes on by itself" if orphans.live_workers() else "nothing is running"
+        going_on = "the queue goes on by itself" if engine.at_work() else "nothing is running"
         again = f"`python -m ablations run{plan_option(file)}` watches and completes it, `python -m ablations stop` ends it"
         raise Interrupted(f"{going_on}; {again}") from None
     finally:
@@ -106,7 +111,8 @@ def _list(points: list[Point], found: Survey, ablations: Ablations, diverged: se
 
 
 class _Runner:
-    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers, file: Path) -> None:
+    def __init__(self, points: list[Point], ablations: Ablations, workers: QueueWorkers, file: Path, engine: Engine) -> None:
+        self._engine = engine
         self._points = points
         self._option, self._report = plan_option(file), REPORTS / file.stem
         self._diverged = still_diverged(points, self._report)
@@ -116,8 +122,6 @@ class _Runner:
         self._tries = {point.name: _Tries() for point in points}
         self._forced: set[str] = set()
         self._head = head()  # the study's commit, whatever is committed while it runs
-        self._moving_at = time.monotonic()
-        self._done_before = 0
 
     def run(self) -> None:
         """Queue, watch and queue again until every experiment is there or given up."""
@@ -134,8 +138,7 @@ class _Runner:
             return
         self._adapt_threads(found)
         found = self._refuse_other_machines(found)
-        self._take_over_workers()
-        orphans.clear_half_made()
+        self._engine.begin(self._workers.environment, self._workers.jobs)
         say(f"{len(self._points) - len(found.done)} of {len(self._points)} experiments to run, {self._workers.jobs} at a time")
         epochs = [int(point.parameters["train.epochs"]) for point in self._points]
         with progress_bar("epochs", sum(epochs)) as bar:
@@ -164,17 +167,6 @@ class _Runner:
         if 0 < count * self._workers.jobs <= cores_here():
             self._workers = QueueWorkers(self._workers.jobs, {**self._workers.environment, THREADS_VARIABLE: str(count)})
 
-    def _take_over_workers(self) -> None:
-        """Have no worker of an earlier call train with another number of threads."""
-        wanted = self._workers.environment.get(THREADS_VARIABLE, "")
-        if orphans.worker_threads() <= {wanted}:
-            return
-        if any(row.state == "running" and not orphans.is_orphan(row) for row in unfinished(self._head)):
-            raise UserError(
-                "a queue worker with another number of threads is at work: let it end, or end it with `python -m ablations stop`, and run this again"
-            )
-        orphans.end_workers()
-
     def _refuse_other_machines(self, found: Survey) -> Survey:
         """Count what was made with other threads or precision as not done: it could not be compared."""
         machine = this_machine(self._precision, self._workers.environment)
@@ -194,88 +186,67 @@ class _Runner:
 
     def _look(self) -> _State:
         # In this order: what ends between the two questions is seen as running and as done, and not as neither.
-        rows = {row.name: row for row in unfinished(self._head)}
+        jobs = self._engine.jobs()
         found = self._survey()
         done = {name: reference for name, reference in found.done.items() if self._alike(found.machines[name], name)}
-        rows = {name: row for name, row in rows.items() if name not in done}
-        return _State(Survey(done, found.machines), rows)
+        return _State(Survey(done, found.machines), {name: job for name, job in jobs.items() if name not in done})
 
     def _advance(self, state: _State) -> None:
-        """Queue what is not queued, take away what failed or is orphaned, and keep the workers going."""
+        """Submit what is not submitted, take away what failed or is lost, and keep the workers going."""
         for point in self._points:
-            row = state.rows.get(point.name)
-            tries = self._tries[point.name]
-            if row is not None and tries.queued:
-                tries.stashed = row.task
             if point.name in state.survey.done or point.name in self._diverged:
                 continue
-            if row is not None and row.state == "running" and orphans.is_orphan(row):
-                # Collecting takes a moment, in which the experiment's process is gone and its result not there yet.
-                say(f"{point.name}: its queue worker is gone; it is ended and queued again")
-                orphans.end(row.root)
-                orphans.release(row)
-                orphans.clear_workspace(row.root)
-                row = None
-            elif row is not None and row.state == "failed":
-                tries.log = self._keep_log(row, tries.queued)
-                dvc("queue", "remove", row.task)
-                if tries.queued and (diverged := keep_point(point, self._report)):
-                    self._diverged[point.name] = diverged  # each try would end there
+            job, tries = state.jobs.get(point.name), self._tries[point.name]
+            if job is not None and job.state in ("failed", "lost"):
+                if self._take_away(point, job, tries):
                     continue
-                if tries.queued:
-                    say(f"{point.name} failed (try {tries.queued} of {1 + _RETRIES}): {tries.log}")
-                row = None
-            if row is None:
-                if tries.queued > _RETRIES:
+                job = None
+            if job is None:
+                if tries.submitted - tries.lost > _RETRIES or tries.lost > _MOST_LOSSES:
                     continue  # given up
                 forget_point(point.name, self._report)
-                queue_point(point, self._head, tries.stashed, point.name in self._forced, self._workers.environment)
-                tries.queued += 1
+                self._engine.submit(point, point.name in self._forced)
+                tries.submitted += 1
             state.open.append(point)
-        self._check_stall(state)
-        if state.open and len(orphans.live_workers()) < self._workers.jobs:
-            dvc("queue", "start", "-j", str(self._workers.jobs), environment=self._workers.environment, output=_FOLDER / "queue.log")
+        self._engine.keep_going(bool(state.open), len(state.survey.done))
 
-    def _check_stall(self, state: _State) -> None:
-        """End workers that live and take nothing up, as one that was told to stop now and then does."""
-        running = any(row.state == "running" for row in state.rows.values())
-        now = time.monotonic()
-        if running or not state.open or not orphans.live_workers() or len(state.survey.done) != self._done_before:
-            self._moving_at, self._done_before = now, len(state.survey.done)
-        elif now - self._moving_at > _STALLED_SECONDS:
-            say("the queue's worker takes nothing up: it is started anew")
-            orphans.end_workers()
-            self._moving_at = now
+    def _take_away(self, point: Point, job: SubmittedJob, tries: _Tries) -> bool:
+        """Take a failed or lost job away and say why it ended; True where it diverged, as each further try would end there."""
+        if job.state == "lost":
+            say(f"{point.name}: {job.reason}; it is ended and queued again")
+            self._engine.collect(job, tries.submitted)
+            tries.lost += bool(tries.submitted)
+            return False
+        tries.log = self._engine.collect(job, tries.submitted)
+        if not tries.submitted:  # of an earlier call
+            return False
+        if diverged := keep_point(point, self._report):
+            self._diverged[point.name] = diverged
+            return True
+        say(f"{point.name} failed (try {tries.submitted - tries.lost} of {1 + _RETRIES}){f': {job.reason}' if job.reason else ''}: {tries.log}")
+        return False
 
     def _watch(self, state: _State, bar: ProgressBar) -> None:
         """Show progress until something may have changed: cheap looks at git and at logs, as DVC takes half a second of a core."""
         finished = len(state.survey.done)
         known = {reference.revision for reference in references()}
-        workers = len(orphans.live_workers())
-        until = time.monotonic() + _ASK_DVC_EVERY_SECONDS
+        pulse = self._engine.pulse()
+        until = time.monotonic() + _ASK_EVERY_SECONDS
         epochs_done = sum(int(point.parameters["train.epochs"]) for point in self._points if point.name in state.survey.done)
         while time.monotonic() < until:
-            progress = [progress_of(row) for row in state.rows.values() if row.state == "running"]
+            progress = [progress_of(job) for job in state.jobs.values() if job.state == "running"]
             note = "; ".join(text for _, text in progress) or "starting"
             bar.update(int(epochs_done + sum(epoch for epoch, _ in progress)), f"[{finished}/{len(self._points)}] {note}")
             time.sleep(_LOOK_EVERY_SECONDS)
-            if {reference.revision for reference in references()} != known or len(orphans.live_workers()) != workers:
+            if {reference.revision for reference in references()} != known or self._engine.pulse() != pulse:
                 time.sleep(_LOOK_EVERY_SECONDS / 2)  # the worker takes up the next one
                 return
-
-    def _keep_log(self, row: QueueEntry, attempt: int) -> Path | None:
-        if row.log is None or not row.log.exists():
-            return None
-        kept = _FOLDER / "logs" / f"{row.name}-{attempt}.log"
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(row.log, kept)
-        return kept
 
     def _tell_diverged(self) -> None:
         for name, one in self._diverged.items():
             say(
                 f"diverged: {name}: {one.what} at step {one.step} of {one.steps} (learning rate {one.lr:.2g}); "
-                f"it is not tried again while {self._report / FOLDER / name}.json is there"
+                f"it is not tried again while {self._report / DIVERGED / name}.json is there"
             )
 
     def _finish(self) -> None:

@@ -77,9 +77,9 @@ class Toy:
     def ablations(self, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         return self.run(sys.executable, "-m", "ablations", *arguments, check=check, **environment)
 
-    def start(self, **environment: str) -> subprocess.Popen[str]:
+    def start(self, *arguments: str, **environment: str) -> subprocess.Popen[str]:
         """Start a run in a session of its own, as a terminal does."""
-        command = [sys.executable, "-m", "ablations", "run"]
+        command = [sys.executable, "-m", "ablations", "run", *arguments]
         return subprocess.Popen(
             command,
             cwd=self.root,
@@ -309,11 +309,11 @@ def test_what_a_worker_took_up_and_lost_is_made_as_well(toy: Toy) -> None:
 
 LITTLE_PATIENCE = """
 from ablations.__main__ import main
-from ablations.run import runner
+from ablations.run import queue_engine
 from sentiment.terminal.errors import run_main
 
-assert runner._STALLED_SECONDS > 5.0
-runner._STALLED_SECONDS = 5.0
+assert queue_engine._STALLED_SECONDS > 5.0
+queue_engine._STALLED_SECONDS = 5.0
 run_main(lambda: main(["run"]))
 """
 

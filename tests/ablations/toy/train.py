@@ -13,7 +13,7 @@ import numpy as np
 
 from sentiment.core import paths
 from sentiment.core.checksums import write_checksums
-from sentiment.core.files import replacing, write_json, write_tsv
+from sentiment.core.files import replacing, write_json, write_text, write_tsv
 from sentiment.settings.ran_with import ran_with
 from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import Interrupted, UserError, run_main
@@ -66,8 +66,13 @@ def main() -> None:
         steps = np.arange(1, per_epoch * train.epochs + 1)
         loss = 0.1 + 0.6 * np.exp(-3 * steps / steps[-1]) + rng.normal(0, 0.05, len(steps))
         norms = 3 * np.exp(rng.normal(0, 0.7, len(steps)))
-        for tenth in range(1, 11):
+        reached = folder / "checkpoint-1" / "tenths.txt"
+        begun = int(reached.read_text()) if reached.exists() else 0
+        with (folder.parent / "begun.txt").open("a") as file:
+            file.write(f"{os.environ.get('DVC_EXP_NAME')} {begun}\n")
+        for tenth in range(begun + 1, 11):
             time.sleep(seconds / 10)
+            write_text(reached, str(tenth))
             at = tenth * len(steps) // 10
             say(f"train: {at}/{len(steps)}  epoch {tenth * train.epochs / 10:.2f}  loss {loss[at - 1]:.3f}")
         with replacing(paths.CLASSIFIER) as partial:

@@ -1,0 +1,163 @@
+"""One experiment in a clone of its own: made there, and sent home once it is whole.
+
+The clone is at the study's commit and shares DVC's cache with the repository that it is of, so that the outputs are home
+as soon as DVC has saved them; the experiment itself follows through git. Only then has the process ended in success.
+
+Run     python -m ablations.run.on_ray.clone_experiment JSON    in the clone; prints what DVC and the stages print
+"""
+
+import json
+import os
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+from dvc.cli import main as dvc_main
+from dvc.config import Config
+from dvc.exceptions import DvcException
+
+from sentiment.terminal.errors import UserError, error_line, run_main
+from sentiment.terminal.progress import say
+from sentiment.use.commands import run_git
+from sentiment.use.experiment_refs import ExperimentReference, references, references_of
+
+_LOOK_EVERY_SECONDS = 1.0
+_TRY_AGAIN_AFTER_SECONDS = 3.0
+_TIME_TO_SAVE_SECONDS = 120.0
+_AT_IT_ALREADY = "another process is at this very training already"
+
+
+@dataclass(frozen=True)
+class ExperimentOrder:
+    """What to make, and where it belongs.
+
+    Attributes
+    ----------
+    name, commit : str
+        The experiment, and what it departs from.
+    options : tuple of str
+        Of ``dvc exp run``.
+    home : str
+        The repository, for git.
+    cache : str
+        DVC's cache there.
+    log : str
+        The file that this process prints to.
+    """
+
+    name: str
+    commit: str
+    options: tuple[str, ...]
+    home: str
+    cache: str
+    log: str
+
+    def find(self) -> ExperimentReference | None:
+        """Return the experiment where it is home already."""
+        return next((one for one in references_of(self.home) if (one.name, one.baseline) == (self.name, self.commit)), None)
+
+
+def make(order: ExperimentOrder) -> None:
+    """Make an experiment and send it home; nothing is done where an earlier try has sent it.
+
+    Parameters
+    ----------
+    order : ExperimentOrder
+        What to make. The current folder is the project in the clone.
+
+    Raises
+    ------
+    UserError
+        Where a stage fails, or the experiment did not arrive.
+    """
+    if order.find():
+        say(f"{order.name} is home already")
+        return
+    _configure(order)
+    _run(order)
+    made = next((one for one in references() if one.name == order.name), None)
+    if made is None:
+        raise UserError(f"{order.name}: DVC ended in success and made no experiment")
+    run_git("push", "--quiet", order.home, f"{made.path}:{made.path}")
+    if order.find() != made:
+        raise UserError(f"{order.name} did not arrive at {order.home}")
+    say(f"{order.name} is home")
+
+
+def end_with(processes: list[psutil.Process]) -> None:
+    """End this process, without a word to anybody, once one of some others is gone.
+
+    It is DVC: a stage notices that it is gone, saves a checkpoint and ends too.
+
+    Parameters
+    ----------
+    processes : list of psutil.Process
+        The worker, and the node process above it: where that one is killed, Ray lets the worker run on.
+    """
+    while all(_lives(process) for process in processes):
+        time.sleep(_LOOK_EVERY_SECONDS)
+    os._exit(1)
+
+
+def _configure(order: ExperimentOrder) -> None:
+    for key in ("user.name", "user.email"):
+        value = os.environ.get("GIT_AUTHOR_" + key.partition(".")[2].upper()) or _home_setting(order, key)
+        if value:
+            run_git("config", key, value)
+    local = Path(order.home) / run_git("rev-parse", "--show-prefix").strip() / ".dvc" / "config.local"
+    if local.is_file():
+        Path(".dvc/config.local").write_bytes(local.read_bytes())
+    with Config(str(Path(".dvc").resolve()), validate=False).edit("local") as settings:
+        settings.setdefault("cache", {})["dir"] = order.cache
+
+
+def _home_setting(order: ExperimentOrder, key: str) -> str:
+    try:
+        return run_git("-C", order.home, "config", key).strip()
+    except UserError:
+        return ""
+
+
+def _run(order: ExperimentOrder) -> None:
+    log = Path(order.log)
+    until = time.monotonic() + _TIME_TO_SAVE_SECONDS
+    while True:
+        before = log.stat().st_size if log.exists() else 0
+        if dvc_main(["exp", "run", "-n", order.name, *order.options]) == 0:
+            return
+        sys.stdout.flush()
+        sys.stderr.flush()
+        printed = log.read_bytes()[before:].decode(errors="replace") if log.exists() else ""
+        if _AT_IT_ALREADY not in printed or time.monotonic() > until:
+            raise UserError(f"{order.name}: {_reason(printed)}")
+        time.sleep(_TRY_AGAIN_AFTER_SECONDS)  # the training of the try before saves its checkpoint
+
+
+def _reason(printed: str) -> str:
+    """Return the stage's own line, where it has one: DVC's says only that the stage failed."""
+    own = [line.removeprefix("error: ") for line in printed.splitlines() if line.startswith("error: ")]
+    return own[-1] if own else error_line(printed)
+
+
+def _lives(process: psutil.Process) -> bool:
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _main() -> None:
+    above = psutil.Process().parents()[:2]
+    threading.Thread(target=end_with, args=(above,), daemon=True).start()
+    given = json.loads(sys.argv[1])
+    try:
+        make(ExperimentOrder(**{**given, "options": tuple(given["options"])}))
+    except DvcException as error:
+        raise UserError(str(error)) from None
+
+
+if __name__ == "__main__":
+    run_main(_main)
