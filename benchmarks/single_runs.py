@@ -46,7 +46,8 @@ def call(checkout: Path, environment: dict[str, str], *command: str) -> None:
 def metrics_of(checkout: Path) -> dict[str, Any]:
     """Return the figures of the results in the clone."""
     slices = read_json(checkout / "reports/eval/slices.json")
-    found = {key: value for name in ("train", "eval", "reference") for key, value in read_json(checkout / f"reports/{name}.json").items()}
+    files = ("train/run.json", "eval/summary.json", "reference.json")
+    found = {key: value for name in files for key, value in read_json(checkout / "reports" / name).items() if key != "training"}
     return {**found, "slices": {name: slices[name] for name in ("cut", "tokens") if name in slices}}
 
 
@@ -97,7 +98,8 @@ def main() -> None:
             if options.imdb and name in RECIPES:
                 runs[name]["imdb_accuracy"] = accuracy_on(sample, labels, checkout, environment)
                 train = pq.read_table(checkout / "data/split/train.parquet", columns=["text", "label"])
-        figures = {"accuracy": runs["baseline"]["tfidf_accuracy"], "challenge_accuracy": runs["baseline"]["tfidf_challenge_accuracy"]}
+        counted = read_json(checkout / "reports/reference/summary.json")
+        figures = {key: counted[key] for key in ("accuracy", "challenge_accuracy")}
         if options.imdb:
             counting = fit_tfidf(train.column("text").to_pylist(), train.column("label").to_numpy())
             figures["imdb_accuracy"] = float(np.mean(counting.predict(test.column("text").to_pylist()) == labels))

@@ -2,7 +2,7 @@
 
 Reads   models/classifier, data/split, reports/train/ (curves), reports/reference/ (the simpler method's answers)
 Writes  reports/eval/ (report.md, report.html, figures, predictions.parquet, curves, classes.json, slices.json,
-        mistakes.json, label_issues.json), reports/eval.json
+        mistakes.json, label_issues.json, summary.json), reports/eval.json
 Run     python -m stages.eval           (or: dvc repro)
 """
 
@@ -27,7 +27,7 @@ from sentiment.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_l
 from sentiment.evaluation.metrics import Calibration, accuracy_interval, by_class, calibration
 from sentiment.evaluation.mistakes import explained, most_confident_mistakes
 from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_curves
-from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT, REFERENCE_REPORT
+from sentiment.evaluation.paths import COMPARED, EVAL_METRICS, EVAL_REPORT, EVAL_SUMMARY, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, read_reference
 from sentiment.evaluation.report.class_section import ByClass
 from sentiment.evaluation.report.html_page import html_page
@@ -90,7 +90,13 @@ def slices_of(test: pa.Table, lengths: npt.NDArray[np.int64], correct: npt.NDArr
 
 
 def write_results(
-    result: TestResult, test: pa.Table, predictions: Predictions, bins: Calibration, max_grad_norm: float, parameters: dict[str, Any]
+    result: TestResult,
+    summary: dict[str, float | None],
+    test: pa.Table,
+    predictions: Predictions,
+    bins: Calibration,
+    max_grad_norm: float,
+    parameters: dict[str, Any],
 ) -> None:
     """Write the folder of the report, and what the stage ran with."""
     classes, challenge = result.by_class, result.challenge
@@ -102,6 +108,7 @@ def write_results(
         draw_figures(folder, classes, bins)
         draw_training(folder, paths.TRAIN_REPORT, max_grad_norm)
         by_phenomenon = {"challenge": as_dicts([challenge.overall, *challenge.by_phenomenon])} if challenge else {}
+        write_json(folder / EVAL_SUMMARY.name, summary)
         write_json(folder / "slices.json", {**{name: as_dicts(part) for name, part in result.slices.items()}, **by_phenomenon})
         write_json(folder / "mistakes.json", [asdict(mistake) for mistake in result.mistakes])
         if result.doubtful is not None:
@@ -171,9 +178,9 @@ def main() -> None:
         doubtful=doubtful_labels(test, predictions, reference, class_names) if params.eval.label_issues else None,
         calibrated=calibrated_result(predictions, read_temperature(paths.CLASSIFIER)),
     )
-    write_results(result, test, predictions, bins, params.train.max_grad_norm, parameters)
     figures_of_merit = summarise_test(result)
-    write_json(EVAL_METRICS, figures_of_merit)
+    write_results(result, figures_of_merit, test, predictions, bins, params.train.max_grad_norm, parameters)
+    write_json(EVAL_METRICS, {figure: figures_of_merit[figure] for figure in COMPARED})
 
     remove_checkpoint(summary["training"])  # DVC starts this stage only once it has saved train's outputs
     pictures = sorted(EVAL_REPORT.glob("*.png"))

@@ -5,7 +5,7 @@ Writes  models/classifier, reports/train/ (curves, run.json), reports/train.json
 Run     python -m stages.train          (or: dvc repro train; dvc exp run -S train.lr=5e-5)
 
 Device, threads, processes and SwanLab's mode come from the environment: SENTIMENT_DEVICE, OMP_NUM_THREADS,
-SENTIMENT_PROCESSES (or an outer torchrun), SWANLAB_MODE.
+SENTIMENT_PROCESSES, SENTIMENT_NODE (or an outer torchrun), SWANLAB_MODE.
 """
 
 import os
@@ -23,12 +23,12 @@ from sentiment.core.class_names import read_class_names
 from sentiment.core.experiment_workspace import refuse_lost_results
 from sentiment.core.files import replacing, write_json, write_text
 from sentiment.core.tables import groups_of, labels_of, read_table
-from sentiment.model import processes
 from sentiment.model.classification import Trial, load_classifier, try_encoder
 from sentiment.model.encoders import Encoder, find_encoder
 from sentiment.model.loading import load_tokenizer, longest_input
 from sentiment.model.runtime import Runtime, describe_runtime, start_runtime
 from sentiment.model.text_settings import TextSettings, write_text_settings
+from sentiment.model.together import processes
 from sentiment.model.token_cache import token_cache
 from sentiment.model.tokens import tokenize
 from sentiment.model.trained.temperature import Temperature, write_temperature
@@ -45,7 +45,7 @@ from sentiment.training.divergence import DivergedError, describe_divergence, ke
 from sentiment.training.fine_tuning import fine_tune, steps_per_epoch
 from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
-from sentiment.training.paths import TRAIN_METRICS
+from sentiment.training.paths import COMPARED, TRAIN_METRICS
 from sentiment.training.temperature_fit import calibrate
 from sentiment.use.committed import warn_of_uncommitted
 from sentiment.use.model_card import calibration_note, model_card
@@ -91,13 +91,13 @@ def save_model(outcome: Outcome, tokenizer: Any, settings: TextSettings, tempera
         write_checksums(partial)
 
 
-def save_curves(outcome: Outcome, name: str, encoder: dict[str, str | None], unknown: float, ran: RanWith, folder: Path) -> None:
+def save_curves(outcome: Outcome, summary: dict[str, object], encoder: dict[str, str | None], ran: RanWith, folder: Path) -> None:
     """Write what happened at each step and at each evaluation, what was trained, and what the stage ran with."""
     with replacing(folder) as partial:
         partial.mkdir()
         write_training_curves(partial, outcome.steps, outcome.validations)
         write_json(partial / paths.ENCODER_RECORD, encoder)
-        write_json(partial / paths.RUN_SUMMARY, {"training": name, "steps": len(outcome.steps), "unknown_tokens": unknown})
+        write_json(partial / paths.RUN_SUMMARY, summary)
         write_checksums(partial, ran.parameters, ran.code)
 
 
@@ -110,10 +110,11 @@ def refuse_diverged(error: DivergedError, settings: TrainParameters, seed: int, 
     return UserError(describe_divergence(error.divergence, settings, kept))
 
 
-def summarise_training(outcome: Outcome, runtime: Runtime, unknown: float) -> dict[str, object]:
-    """Sum a training up in a few figures."""
+def summarise_training(outcome: Outcome, name: str, runtime: Runtime, unknown: float) -> dict[str, object]:
+    """Sum a training up in a few figures, under the name of its checkpoints."""
     norms = [record.grad_norm for record in outcome.steps]
     return {
+        "training": name,
         "train_loss": outcome.train_loss,
         "eval_loss": outcome.validations[-1].loss,
         "best_eval_loss": outcome.best.loss,
@@ -171,8 +172,9 @@ def main() -> None:
     )
     total = steps_per_epoch(len(train.labels), settings.batch_size) * settings.epochs
     first = processes.rank() == 0
-    with checkpoint_folder(name, owner=first) as folder, progress_bar("train", total) as bar:
-        processes.wait()  # until the first one holds the folder
+    with checkpoint_folder(name, owner=first) as folder, processes.together(), progress_bar("train", total) as bar:
+        if not processes.all_agree(name):  # also waits until the first one holds the folder
+            raise UserError("the machines do not train the same thing: code, parameters, data, versions and threads must be alike on all of them")
         tracker = start_training_run(describe_run(params, name, class_names)) if first else Tracker(None)
         try:
             outcome = fine_tune(
@@ -196,8 +198,9 @@ def main() -> None:
             reading = TextSettings(settings.max_length, settings.truncation, params.prepare.strip_html, settings.precision if trial.bf16 else "fp32")
             save_model(outcome, tokenizer, reading, temperature, card + calibration_note(temperature), paths.CLASSIFIER)
             origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
-            save_curves(outcome, name, origin, unknown, ran, paths.TRAIN_REPORT)
-            write_json(TRAIN_METRICS, summarise_training(outcome, runtime, unknown))
+            summary = summarise_training(outcome, name, runtime, unknown)
+            save_curves(outcome, summary, origin, ran, paths.TRAIN_REPORT)
+            write_json(TRAIN_METRICS, {figure: summary[figure] for figure in COMPARED})
         processes.wait()  # while the first one may still write
     tracker.finish()  # last: it may wait for a server
 

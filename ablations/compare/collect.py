@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from ablations.compare.experiments import Experiment, Identity, TestAnswers, TrainingCurves
 from ablations.compare.family import Refusal
-from ablations.experiment_files import PREDICTIONS, SPLIT_COUNTS, STEPS, VALIDATION, ExperimentFiles, UnreadableError
+from ablations.experiment_files import PREDICTIONS, SPLIT_COUNTS, STEPS, VALIDATION, ExperimentFiles, UnreadableError, training_summary
 from ablations.repository import dependencies, git, head, lock, outputs, show_file, unfinished
 from sentiment.core import paths
 from sentiment.core.code_dependencies import is_code, is_single_module
@@ -20,7 +20,6 @@ from sentiment.data.paths import SPLIT_REPORT
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
-from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.experiment_refs import ExperimentReference, references
 from sentiment.use.recorded.experiment_agreement import disagreement
 
@@ -64,7 +63,7 @@ def identity(stages: Mapping[str, Any], metrics: Mapping[str, Any]) -> Identity:
     stages : mapping
         Of its dvc.lock.
     metrics : mapping
-        Its reports/train.json.
+        The summary of its training.
 
     Returns
     -------
@@ -96,7 +95,7 @@ def _read(reference: ExperimentReference) -> Experiment:
         parameters = flatten(parse_older_parameters(text or "", "its params.yaml"))
     except UserError as error:
         raise UnreadableError(str(error)) from None
-    metrics = _json(revision, TRAIN_METRICS)
+    metrics = training_summary(reference.name, revision)
     test_metrics = _json(revision, EVAL_METRICS)
     files = ExperimentFiles(reference.name, revision)
     split = json.loads(files.read(SPLIT_COUNTS)) if SPLIT_REPORT.as_posix() in outputs(stages, "split") else _json(revision, _OLD_SPLIT_COUNTS)

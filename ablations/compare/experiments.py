@@ -103,7 +103,7 @@ class Experiment:
     identity : Identity
         What it stands on.
     metrics, test_metrics : mapping
-        reports/train.json and reports/eval.json.
+        The summary of its training (`ablations.experiment_files.training_summary`) and its reports/eval.json.
     validation_chance : float
         Share of the largest class of the validation set; with `validation_rows` its size.
     validation_rows : int

@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from ablations.experiment_files import is_readable
+from ablations.experiment_files import is_readable, training_summary
 from ablations.plan.points import Point, recipe
 from ablations.repository import dependencies, git, lock, outputs, parse_lock, show_file
 from sentiment.core import paths
@@ -20,7 +20,6 @@ from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.settings.schema import flatten, parse_older_parameters
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
-from sentiment.training.paths import TRAIN_METRICS
 from sentiment.use.committed import commit_command, what_to_commit
 from sentiment.use.experiment_refs import ExperimentReference, references
 from sentiment.use.recorded.experiment_agreement import disagreement
@@ -90,15 +89,14 @@ def survey(points: Sequence[Point], baseline: str, current: "Current") -> Survey
         point = wanted.get((recipe(parameters), parameters["seed"])) if parameters else None
         if point is None or point.name in done or not current.matches(reference.revision):
             continue
-        machine = _machine(reference.revision)
-        if machine is None:
+        if show_file(reference.revision, EVAL_METRICS) is None:
             continue
         if reason := disagreement(reference.revision):
             passed_over[reference.name] = reason
         elif not is_readable(reference.name, reference.revision):
             passed_over[reference.name] = "has no results any more, neither in the cache nor on a remote (`dvc gc`?)"
         else:
-            done[point.name], machines[point.name] = reference, machine
+            done[point.name], machines[point.name] = reference, _machine(reference)
     return Survey(done, machines, passed_over)
 
 
@@ -202,9 +200,6 @@ def _parameters(revision: str) -> dict[str, Any] | None:
         return None
 
 
-def _machine(revision: str) -> Machine | None:
-    text = show_file(revision, TRAIN_METRICS)
-    metrics = yaml.safe_load(text) if text else None
-    if not isinstance(metrics, dict) or show_file(revision, EVAL_METRICS) is None:
-        return None
-    return Machine(int(metrics.get("threads") or 0), str(metrics.get("precision")))
+def _machine(reference: ExperimentReference) -> Machine:
+    summary = training_summary(reference.name, reference.revision)
+    return Machine(int(summary.get("threads") or 0), str(summary.get("precision")))

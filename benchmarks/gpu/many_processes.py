@@ -1,7 +1,7 @@
 """A program that does nothing but start its runtime in as many processes as SENTIMENT_PROCESSES says."""
 
-from sentiment.model import processes
 from sentiment.model.runtime import start_runtime
+from sentiment.model.together import processes
 from sentiment.terminal.errors import run_main
 
 

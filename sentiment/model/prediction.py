@@ -7,8 +7,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from sentiment.model import processes
 from sentiment.model.runtime import Runtime
+from sentiment.model.together import processes
 from sentiment.model.tokens import TokenizedTexts, pad
 from sentiment.model.trained.judgement import Predictions, judge
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from sentiment.model import processes
+from sentiment.model.together import processes
 from sentiment.terminal.errors import UserError
 
 DEVICE_VARIABLE = "SENTIMENT_DEVICE"

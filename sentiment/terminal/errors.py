@@ -76,6 +76,6 @@ def run_main(main: Callable[[], None]) -> None:
 def _end(line: str, status: int, all_say_it: bool = False) -> None:
     end_silently_when_asked_again()
     sys.stdout.flush()
-    if not (all_say_it and os.environ.get("RANK", "0") != "0"):  # of several processes the first one speaks
+    if not (all_say_it and os.environ.get("LOCAL_RANK", "0") != "0"):  # of the processes of a machine the first one speaks
         print(" ".join(line.split()), file=sys.stderr, flush=True)
     sys.exit(status)

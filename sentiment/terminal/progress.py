@@ -27,7 +27,7 @@ class ProgressBar:
     description : str
         What is going on.
     total : int
-        Units of work.
+        Units of work; 0 where nobody knows.
     progress : rich.progress.Progress or None
         Where the bar is drawn; None for lines.
     silent : bool
@@ -42,7 +42,9 @@ class ProgressBar:
         self._start = self._last_line = time.monotonic()
         self._initial = 0
         self._progress = progress
-        self._task: TaskID | None = progress.add_task(description, total=total, note="") if progress else None
+        self._task: TaskID | None = (
+            progress.add_task(description, total=total or None, of=f"/{total}" if total else "", note="") if progress else None
+        )
 
     def update(self, done: int, note: str = "") -> None:
         """Show that `done` units are finished; `note` is a short text beside the bar."""
@@ -53,9 +55,9 @@ class ProgressBar:
             self._progress.update(self._task, completed=done, note=note)
             return
         now = time.monotonic()
-        if now - self._last_line >= _LINE_EVERY_SECONDS or done >= self._total:
+        if now - self._last_line >= _LINE_EVERY_SECONDS or 0 < self._total <= done:
             self._last_line = now
-            say(f"{self._description}: {done}/{self._total}{'  ' + note if note else ''}{self._remaining(now)}")
+            say(f"{self._description}: {done}{f'/{self._total}' if self._total else ''}{'  ' + note if note else ''}{self._remaining(now)}")
 
     def start_from(self, done: int) -> None:
         """Begin now, with `done` units finished before: the time left is judged by the others."""
@@ -68,7 +70,7 @@ class ProgressBar:
         """Show that all is done, where the total was an estimate (a header counts as a line)."""
         self._total = self._done
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, total=self._done)
+            self._progress.update(self._task, total=self._done, of=f"/{self._done}")
 
     def _remaining(self, now: float) -> str:
         worked = self._done - self._initial
@@ -95,7 +97,7 @@ def progress_bar(description: str, total: int, at_least: int = 0) -> Iterator[Pr
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        TextColumn("{task.completed}/{task.total}"),
+        TextColumn("{task.completed}{task.fields[of]}"),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         TextColumn("{task.fields[note]}"),

@@ -13,9 +13,9 @@ import torch
 from transformers import Trainer, TrainerControl
 from transformers.trainer_pt_utils import nested_gather
 
-from sentiment.model import processes
 from sentiment.model.flash import CUDA_ATTENTION
 from sentiment.model.runtime import Runtime
+from sentiment.model.together import processes
 from sentiment.training.graphs import DeviceRates, GraphedStep, Inputs, Outputs, compile_layers
 
 _READ_EVERY = {"cuda": 16}  # steps: some tenths of a second, in which the progress bar rests

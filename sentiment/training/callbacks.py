@@ -13,7 +13,7 @@ import numpy as np
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from sentiment.core.files import read_json
-from sentiment.model import processes
+from sentiment.model.together import processes
 from sentiment.terminal.errors import Interrupted
 from sentiment.terminal.signals import drop_lost_outputs, stop_signals
 from sentiment.training.checkpoints import Reached, prune_checkpoints, seal, time_spent

@@ -8,9 +8,9 @@ import torch
 from torch.utils.data import Dataset
 from transformers import PrinterCallback, TrainerCallback, TrainingArguments, set_seed
 
-from sentiment.model import processes
 from sentiment.model.prediction import predict
 from sentiment.model.runtime import STEP_VARIABLE, Runtime
+from sentiment.model.together import processes
 from sentiment.model.tokens import LENGTH_STEP, Layout, length_step, pad
 from sentiment.terminal.errors import UserError
 from sentiment.training.asynchronous import AsynchronousTrainer
@@ -110,7 +110,8 @@ def _train(trainer: "_ClassifierTrainer", folder: Path, settings: TrainParameter
     """Train from the last whole checkpoint, or from the beginning; nothing is left to train where that one is the last."""
     keep_best = settings.keep == "best"
     checkpoint = last_checkpoint(folder, with_best=keep_best)
-    processes.wait()  # all have chosen
+    if not processes.all_agree(checkpoint.name if checkpoint else ""):
+        raise UserError(f"the machines do not find the same checkpoint in {folder}: it must be on storage that all of them share (docs/scale.md)")
     if processes.rank() == 0:
         folder.mkdir(parents=True, exist_ok=True)
         discard_after(folder, checkpoint)

@@ -12,13 +12,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sentiment.core.files import read_json, remove, write_json
+from sentiment.core.files import read_json, remove, write_json, write_text
 from sentiment.terminal.errors import UserError
 from sentiment.use.answers import Answer, Tally
 from sentiment.use.text_rows import TextRow
 
 ANSWER_KINDS = (".jsonl", ".csv", ".parquet")
 _KEY = "key.json"
+_HEADER = "header"
 
 
 class AnswerForm:
@@ -42,10 +43,6 @@ class AnswerForm:
         own = {"id": row.id, "label": answer.label, "cut": answer.cut, **dict(zip(self._probabilities, values, strict=True))}
         kept = {f"source_{name}" if name in own else str(name): value for name, value in row.kept.items()}
         return {"id": row.id, **kept, **own}
-
-    def header(self, record: dict[str, Any]) -> str:
-        """Return what a file begins with: the columns' names in csv."""
-        return _csv_line(list(record)) if self.kind == ".csv" else ""
 
     def lines(self, records: Sequence[dict[str, Any]]) -> str:
         """Write records as lines of jsonl or csv."""
@@ -118,8 +115,8 @@ class AnswerFile:
         number = len(self._part_files(".json"))
         records = [self._form.record(row, answer) for row, answer in zip(rows, answers, strict=True)]
         part = self._folder / f"{number:06d}{self._form.kind}"
-        if not number and records:
-            self._write_text("header", self._form.header(records[0]))
+        if self._form.kind != ".jsonl":
+            self._check_columns(records)
         if self._form.kind == ".parquet":
             pq.write_table(self._form.table(records), part, compression="zstd")
         else:
@@ -135,12 +132,25 @@ class AnswerFile:
                 raise UserError(f"{self._path}: there are no texts to write an answer for")
             _join_tables(parts, joined)
         else:
+            headers = [self._folder / _HEADER] if self._form.kind == ".csv" else []
             with joined.open("wb") as target:
-                for part in [path for path in (self._folder / "header", *parts) if path.exists()]:
+                for part in [path for path in (*headers, *parts) if path.exists()]:
                     with part.open("rb") as source:
                         shutil.copyfileobj(source, target)
         joined.replace(self._path)
         remove(self._folder)
+
+    def _check_columns(self, records: Sequence[dict[str, Any]]) -> None:
+        header = self._folder / _HEADER
+        if not header.exists() and records:
+            write_text(header, _csv_line(list(records[0])))
+        columns = next(csv.reader(io.StringIO(header.read_text(encoding="utf-8"), newline=""))) if records else []
+        for record in records:
+            if list(record) != columns:
+                raise UserError(
+                    f"--keep all: {record['id']} has other columns than the first row, which one {self._form.kind} file cannot hold: "
+                    "name the columns, or write jsonl"
+                )
 
     def _write_text(self, name: str, text: str) -> None:
         (self._folder / name).write_text(text, encoding="utf-8", newline="")
@@ -157,13 +167,9 @@ def answer_kind(path: Path) -> str:
 
 
 def _join_tables(parts: Sequence[Path], joined: Path) -> None:
-    schema = pq.read_schema(parts[0])
-    with pq.ParquetWriter(joined, schema, compression="zstd") as writer:
+    with pq.ParquetWriter(joined, pq.read_schema(parts[0]), compression="zstd") as writer:
         for part in parts:
-            table = pq.read_table(part)
-            if table.schema.names != schema.names:
-                raise UserError("--keep all: the rows have different columns, which one parquet file cannot hold: name the columns, or write jsonl")
-            writer.write_table(table)
+            writer.write_table(pq.read_table(part))
 
 
 def _csv_line(cells: Sequence[Any]) -> str:

@@ -21,6 +21,7 @@ from sentiment.use.terminal_answers import show_answers
 from sentiment.use.text_rows import STANDARD_INPUT, TextRow, check_inputs, file_rows, typed_rows, windows
 
 BATCH_SIZE = 64
+_ROWS_TO_SEE = 20_000  # reading fewer takes no time
 
 
 @dataclass(frozen=True)
@@ -161,6 +162,7 @@ def _rows(job: Job, files: list[Path], tally: Tally) -> Iterator[TextRow]:
 
 
 def _to_the_terminal(job: Job, files: list[Path], predictor: Predictor, rule: LabelRule) -> Tally:
+    _check_rows(job, files)
     tally = Tally()
     form = AnswerForm(".jsonl", predictor.class_names)
     for window in windows(_rows(job, files, tally)):
@@ -190,7 +192,7 @@ def _to_a_file(job: Job, out: Path, files: list[Path], predictor: Predictor, rul
     tally = Tally()
     rows = _rows(job, files, tally)
     started = time.monotonic()
-    with progress_bar("predict", _count(files) or len(job.texts)) as bar:
+    with progress_bar("predict", _check_rows(job, files) if files else len(job.texts)) as bar:
         bar.start_from(ready)
         read = sum(1 for _ in itertools.islice(rows, ready))
         tally.clear()  # what was passed over among them is in the tally of their windows
@@ -217,9 +219,17 @@ def _count_answers(window: list[TextRow], answers: list[Answer], predictor: Pred
         tally.count(answer, empty=answer.probabilities is None and not predictor.clean(row.text))
 
 
-def _count(files: list[Path]) -> int:
-    """Count texts for the bar: text files by line, standard input not at all."""
-    return sum(count_rows(path) for path in files if path != STANDARD_INPUT)
+def _check_rows(job: Job, files: list[Path]) -> int:
+    """Read files once before anything is computed, and return how many texts they hold; standard input can be read only once."""
+    kept = [path for path in files if path != STANDARD_INPUT]
+    total = 0
+    with progress_bar("predict: checking rows", sum(map(count_rows, kept)), at_least=_ROWS_TO_SEE) as bar:
+        for _ in _rows(job, kept, Tally()):
+            total += 1
+            if total % _ROWS_TO_SEE == 0:
+                bar.update(total)
+        bar.complete()
+    return total
 
 
 def _show_progress(bar: ProgressBar, ready: int, read: int, started: float, done: int) -> None:

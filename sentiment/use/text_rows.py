@@ -47,6 +47,8 @@ def check_inputs(files: Sequence[Path]) -> None:
             continue
         if not path.exists():
             raise UserError(f"{path}: no such file or folder")
+        if not path.is_file() and not path.is_dir():
+            raise UserError(f"{path}: is no regular file, and files are read twice: lead it to standard input instead (… < {path})")
         if not path.is_dir() and path.suffix != TEXT_FILE and kind_of(path) is None:
             raise UserError(
                 f"{path}: unknown kind of file; known are {TEXT_FILE} (one text a line), {', '.join(KINDS)}, all but parquet also compressed"

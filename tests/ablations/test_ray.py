@@ -138,6 +138,7 @@ def test_a_worker_the_node_and_the_driver_are_killed(toy: Toy) -> None:
 @needs_ray
 def test_ctrl_c_ends_the_watching_stop_ends_the_study_and_failures_are_named(toy: Toy) -> None:
     (toy.root / "toy-fails").write_text("32 99")
+    (toy.root / ".git/info/exclude").open("a").write("toy-fails\n")
     run = toy.start("--on", "ray", "--jobs", "1", TOY_SECONDS="60")
     toy.wait(lambda: bool(list((toy.root / ".checkpoints").glob("*/checkpoint-1/tenths.txt"))), 300)
     os.kill(run.pid, signal.SIGINT)

@@ -36,7 +36,7 @@ def test_a_class_without_test_rows_is_told_and_the_plots_know_each_class(bare_pr
     (project.root / "params.yaml").write_text(yaml.safe_dump(parameters, sort_keys=False), encoding="utf-8")
     project.dvc("repro")
 
-    metrics = project.json("reports/eval.json")
+    metrics = project.json("reports/eval/summary.json")
     assert all(math.isfinite(metrics[name]) for name in ("accuracy", "macro_f1", "roc_auc", "loss", "ece"))
     report = (project.root / "reports/eval/report.md").read_text(encoding="utf-8")
     assert f"**No test row is of the class topic {ABSENT}**" in report and "nan" not in report

@@ -33,7 +33,7 @@ def test_two_processes_take_the_steps_of_one(project: Project, accumulation: int
     together = curves(project)
     assert "2 processes, 1 thread each" in done.stdout
     assert done.stdout.count("epoch 1: validation loss") == 1
-    assert project.json("reports/train.json")["processes"] == 2
+    assert project.json("reports/train/run.json")["processes"] == 2
     for one, two in zip(alone, together, strict=True):
         assert len(one["step"]) == len(two["step"])
         for name in one:

@@ -54,7 +54,11 @@ def test_there_and_back_runs_no_stage_again(project: Project) -> None:
 
 def test_what_people_compare_comes_alone(project: Project) -> None:
     shown = json.loads(project.dvc("metrics", "show", "--json").stdout)[""]["data"]
-    assert set(shown) == {"reports/train.json", "reports/eval.json", "reports/reference.json"}
+    assert {path: set(figures["data"]) for path, figures in shown.items()} == {
+        "reports/train.json": {"train_loss", "eval_loss", "best_epoch"},
+        "reports/eval.json": {"accuracy", "accuracy_low", "accuracy_high", "macro_f1", "challenge_accuracy"},
+        "reports/reference.json": {"tfidf_accuracy"},
+    }
     for stage, line in (("prepare", "| rows read | 240 |"), ("split", "| texts shared | 0 |")):
         assert line in (project.root / f"reports/{stage}/report.md").read_text(encoding="utf-8")
 
@@ -77,7 +81,7 @@ def test_predictions_stand_in_the_order_of_the_test_split(project: Project) -> N
 
 def test_the_metrics_agree_with_the_predictions(project: Project) -> None:
     predictions = pq.read_table(project.root / "reports/eval/predictions.parquet")
-    metrics = project.json("reports/eval.json")
+    metrics = project.json("reports/eval/summary.json")
     correct = np.array(predictions.column("predicted")) == np.array(predictions.column("label"))
     assert metrics["accuracy"] == pytest.approx(correct.mean(), abs=1e-5)
     assert metrics["loss"] == pytest.approx(np.mean(predictions.column("loss").to_pylist()), rel=1e-4)
@@ -87,7 +91,7 @@ def test_the_metrics_agree_with_the_predictions(project: Project) -> None:
 def test_the_curves_have_a_row_for_each_step_and_each_epoch(project: Project) -> None:
     steps = (project.root / "reports/train/steps.tsv").read_text().splitlines()
     validation = (project.root / "reports/train/validation.tsv").read_text().splitlines()
-    assert len(steps) - 1 == project.json("reports/train.json")["steps"]
+    assert len(steps) - 1 == project.json("reports/train/run.json")["steps"]
     assert [line.split("\t")[1] for line in validation[1:]] == ["1", "2"]
 
 

@@ -28,7 +28,7 @@ class Published:
     class_names : list of str
         In the order of their indices.
     metrics : dict
-        As in reports/eval.json.
+        As in reports/eval/summary.json.
     slices : dict
         As in reports/eval/slices.json.
     temperature : Temperature

@@ -9,7 +9,7 @@ from sentiment.core import paths
 from sentiment.core.class_names import read_class_names
 from sentiment.core.files import read_json, replacing, write_text
 from sentiment.core.tables import read_table
-from sentiment.evaluation.paths import EVAL_METRICS, EVAL_REPORT
+from sentiment.evaluation.paths import EVAL_REPORT, EVAL_SUMMARY
 from sentiment.model.trained.temperature import read_temperature
 from sentiment.settings.schema import Parameters, load_parameters
 from sentiment.terminal.errors import UserError, error_line
@@ -86,7 +86,7 @@ def describe(wanted: Publication) -> Published:
         repository=wanted.repository,
         parameters=parameters,
         class_names=read_class_names(paths.SPLIT, "split"),
-        metrics=read_json(EVAL_METRICS),
+        metrics=read_json(EVAL_SUMMARY),
         slices=read_json(EVAL_REPORT / "slices.json"),
         temperature=read_temperature(paths.CLASSIFIER),
         commit=run_git("rev-parse", "HEAD").strip(),

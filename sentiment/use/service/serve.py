@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Annotated, Any
@@ -210,4 +210,6 @@ def serve(model: str, place: Place, abstain_below: float = 0.0) -> None:
         ) from None
     listening.listen()  # from here on a client waits, and is not refused
     say(f"serve: http://{place.host}:{listening.getsockname()[1]} (Ctrl-C ends it)")
-    uvicorn.Server(config).run(sockets=[listening])
+    with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once the requests are answered
+        uvicorn.Server(config).run(sockets=[listening])
+    say("serve: stopped")

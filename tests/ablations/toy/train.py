@@ -19,7 +19,7 @@ from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import Interrupted, UserError, run_main
 from sentiment.terminal.progress import say
 from sentiment.training.checkpoints import checkpoint_folder, fingerprint
-from sentiment.training.paths import TRAIN_METRICS
+from sentiment.training.paths import COMPARED, TRAIN_METRICS
 
 
 def fail_if_told(batch_size: int) -> None:
@@ -79,6 +79,20 @@ def main() -> None:
             partial.mkdir()
             write_json(partial / "config.json", {"accuracy": 0.85 + 0.02 * (train.lr > 2e-5) + float(rng.normal(0, 0.01)), "seed": seed})
         validation = [(per_epoch * epoch, float(epoch), 0.5 - 0.05 * epoch, 0.85) for epoch in range(1, train.epochs + 1)]
+        summary = {
+            "training": name,
+            "train_loss": float(loss[-per_epoch:].mean()),
+            "eval_loss": validation[-1][2],
+            "best_eval_loss": validation[-1][2],
+            "best_epoch": validation[-1][1],
+            "steps": len(steps),
+            "tokens": 1000 * train.epochs,
+            "flops": 1e12 * train.epochs,
+            "grad_norm_median": float(np.median(norms)),
+            "grad_norm_p95": float(np.percentile(norms, 95)),
+            "precision": "fp32" if train.precision == "fp32" else "bf16",
+            "threads": int(os.environ.get("OMP_NUM_THREADS", "2")),
+        }
         with replacing(paths.TRAIN_REPORT) as partial:
             partial.mkdir()
             write_tsv(
@@ -87,24 +101,9 @@ def main() -> None:
                 [(step, step / per_epoch, value, norm, train.lr) for step, value, norm in zip(steps, loss, norms, strict=True)],
             )
             write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
-            write_json(partial / paths.RUN_SUMMARY, {"training": name})
+            write_json(partial / paths.RUN_SUMMARY, summary)
             write_checksums(partial, ran.parameters, ran.code)
-        write_json(
-            TRAIN_METRICS,
-            {
-                "train_loss": float(loss[-per_epoch:].mean()),
-                "eval_loss": validation[-1][2],
-                "best_eval_loss": validation[-1][2],
-                "best_epoch": validation[-1][1],
-                "steps": len(steps),
-                "tokens": 1000 * train.epochs,
-                "flops": 1e12 * train.epochs,
-                "grad_norm_median": float(np.median(norms)),
-                "grad_norm_p95": float(np.percentile(norms, 95)),
-                "precision": "fp32" if train.precision == "fp32" else "bf16",
-                "threads": int(os.environ.get("OMP_NUM_THREADS", "2")),
-            },
-        )
+        write_json(TRAIN_METRICS, {figure: summary[figure] for figure in COMPARED})
 
 
 if __name__ == "__main__":

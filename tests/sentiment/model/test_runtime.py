@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from sentiment.model import processes
 from sentiment.model.runtime import be_deterministic, describe_runtime, has_bf16, start_runtime
+from sentiment.model.together import processes
 from sentiment.terminal.errors import UserError
 
 

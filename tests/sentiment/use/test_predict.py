@@ -24,6 +24,7 @@ from sentiment.model.runtime import start_runtime
 from sentiment.model.text_settings import read_text_settings
 from sentiment.model.trained.temperature import Temperature, write_temperature
 from sentiment.terminal.errors import Interrupted, UserError
+from sentiment.use import predict as predict_module
 from sentiment.use import text_rows
 from sentiment.use.answers import Answer, LabelRule
 from sentiment.use.model_source import find_model
@@ -238,3 +239,43 @@ def test_a_window_bounds_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(text_rows, "WINDOW_CHARACTERS", 25)
     rows = [TextRow(str(number), "x" * 10, {}) for number in range(7)]
     assert [len(window) for window in text_rows.windows(rows)] == [3, 3, 1]
+
+
+def test_a_bad_last_row_ends_a_job_before_anything_is_computed(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    source = tmp_path / "raw.jsonl"
+    source.write_text('{"text": "good"}\n' * 30 + '{"txt": "bad"}\n')
+    monkeypatch.setattr(Predictor, "answer", lambda *_: pytest.fail("an answer was computed"))
+    for out in (None, tmp_path / "out.csv"):
+        with pytest.raises(UserError, match=r"raw\.jsonl, line 31: no column 'text'"):
+            run_job(Job(files=[source], model=str(model), out=out))
+    assert not (tmp_path / "out.csv").exists()
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_rows_of_other_columns_are_refused_where_a_table_cannot_hold_them(model: Path, tmp_path: Path, kind: str) -> None:
+    source = tmp_path / "raw.jsonl"
+    source.write_text('{"text": "good", "stars": 1}\n{"text": "bad", "film": "x"}\n')
+    with pytest.raises(UserError, match=r"--keep all: raw-000002 has other columns than the first row"):
+        run_job(Job(files=[source], model=str(model), out=tmp_path / f"out.{kind}", keep=["all"]))
+    run_job(Job(files=[source], model=str(model), out=tmp_path / "out.jsonl", keep=["all"]))
+    assert [row.get("film") for row in read_jsonl(tmp_path / "out.jsonl")] == [None, "x"]
+
+
+def test_a_pipe_is_no_file(model: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    with pytest.raises(UserError, match="lead it to standard input instead"):
+        run_job(Job(files=[tmp_path / "pipe.txt"], model=str(model)))
+
+
+def test_progress_counts_rows_and_not_lines(model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    source = tmp_path / "raw.csv"
+    source.write_text('text\n"good\nfilm"\n"so\ndull"\n')
+    run_job(Job(files=[source], model=str(model), out=tmp_path / "out.csv"))
+    assert "predict: 2/2" in capsys.readouterr().out
+    monkeypatch.setattr("sys.stdin", io.StringIO())
+    standard = tmp_path / "stdin.txt"
+    standard.write_text("good\n" * 200)
+    monkeypatch.setattr(predict_module, "STANDARD_INPUT", standard)
+    monkeypatch.setattr(text_rows, "STANDARD_INPUT", standard)
+    run_job(Job(model=str(model), out=tmp_path / "out.jsonl"))
+    assert capsys.readouterr().out.count("\n") == 1  # of standard input nobody knows the length

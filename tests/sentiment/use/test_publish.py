@@ -206,7 +206,7 @@ def test_a_licence_that_is_not_known_must_be_named(workspace: Path, monkeypatch:
     with pytest.raises(UserError, match="name it with --license"):
         publish_module.describe(Publication("me/films"))
     write_json(workspace / "data/split/classes.json", {"class_names": ["a", "b"]})
-    write_json(workspace / "reports/eval.json", METRICS)
+    write_json(workspace / "reports/eval/summary.json", METRICS)
     write_json(workspace / "reports/eval/slices.json", SLICES)
     found = publish_module.describe(Publication("me/films", licence="mit"))
     assert (found.licence, found.language, found.class_names) == ("mit", None, ["a", "b"])

@@ -2,8 +2,12 @@
 
 import http.client
 import json
+import signal
 import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -138,3 +142,17 @@ def test_it_describes_the_model_and_itself(client: Client) -> None:
     assert status == 200 and "<textarea" in page
     assert "http://" not in page and "https://" not in page  # nothing is loaded from elsewhere
     assert "innerHTML" not in page
+
+
+def test_ctrl_c_ends_the_service_in_one_line(client: Client) -> None:
+    command = [sys.executable, "-m", "sentiment", "serve", "--model", str(client.predictor.folder), "--port", "0"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        assert process.stdout is not None
+        assert "http://127.0.0.1:" in process.stdout.readline()
+        time.sleep(0.5)
+        process.send_signal(signal.SIGTERM)
+        told, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, told, errors) == (0, "serve: stopped\n", "")
