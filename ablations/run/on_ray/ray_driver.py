@@ -9,6 +9,7 @@ Run     python -m ablations.run.on_ray.ray_driver JSON    in the folder
 import json
 import os
 import signal
+import socket
 import sys
 import time
 from pathlib import Path
@@ -25,6 +26,7 @@ ENDED = ("failed", "lost", "done")
 _LOOK_EVERY_SECONDS = 0.5
 _ASK_NODES_EVERY_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
+_CONNECT_SECONDS = 10.0
 _OBJECTS_BYTES = 80 * 2**20  # the least that Ray takes: results are a number and a line
 _SENT_ALONG = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "SENTIMENT_", "SWANLAB_", "HF_")
 
@@ -112,6 +114,7 @@ class _Driver:
 
         self._ray = ray
         address = os.environ.get("RAY_ADDRESS")
+        _check_address(address or "")
         started: dict[str, Any] = {"address": address} if address else {"address": "local", **self._own_cluster()}
         ray.init(**started, log_to_driver=False, logging_level="error")
         signal.signal(signal.SIGTERM, _end)  # Ray's own prints a stack
@@ -179,6 +182,17 @@ class _Driver:
 
     def _write(self, order: dict[str, Any], state: str, reason: str) -> None:
         write_json(Path("states", f"{order['name']}.json"), {"state": state, "reason": reason, "token": order["token"]})
+
+
+def _check_address(address: str) -> None:
+    """Refuse an address at which nothing listens: Ray tries it for minutes."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):
+        return
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_CONNECT_SECONDS).close()
+    except OSError as error:
+        raise ConnectionError(f"nothing answers there ({error.strerror or error})") from None
 
 
 def _read(path: Path) -> dict[str, Any]:
