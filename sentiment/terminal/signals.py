@@ -101,14 +101,15 @@ def drop_lost_outputs() -> None:
 
 def _ask_to_stop_after(parent: "psutil.Process | None") -> None:
     pause = threading.Event()
-    while parent is not None and _lives(parent):
+    while parent is not None and lives(parent):
         pause.wait(_LOOK_EVERY_SECONDS)
     drop_lost_outputs()
     print("the process that ran this stage is gone: it stops as well", file=sys.stderr, flush=True)
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _lives(process: "psutil.Process") -> bool:
+def lives(process: "psutil.Process") -> bool:
+    """Return whether a process runs; one that has ended and waits to be collected does not."""
     import psutil
 
     try:

@@ -21,6 +21,7 @@ from dvc.exceptions import DvcException
 
 from sentiment.terminal.errors import UserError, error_line, run_main
 from sentiment.terminal.progress import say
+from sentiment.terminal.signals import lives
 from sentiment.use.commands import run_git
 from sentiment.use.experiment_refs import ExperimentReference, references, references_of
 
@@ -97,7 +98,7 @@ def end_with(processes: list[psutil.Process]) -> None:
     processes : list of psutil.Process
         The worker, and the node process above it: where that one is killed, Ray lets the worker run on.
     """
-    while all(_lives(process) for process in processes):
+    while all(lives(process) for process in processes):
         time.sleep(_LOOK_EVERY_SECONDS)
     os._exit(1)
 
@@ -140,13 +141,6 @@ def _reason(printed: str) -> str:
     """Return the stage's own line, where it has one: DVC's says only that the stage failed."""
     own = [line.removeprefix("error: ") for line in printed.splitlines() if line.startswith("error: ")]
     return own[-1] if own else error_line(printed)
-
-
-def _lives(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
 
 
 def _main() -> None:

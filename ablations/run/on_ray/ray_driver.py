@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import psutil
 
 from sentiment.core.files import read_json, write_json, write_text
+from sentiment.terminal.signals import lives
 
 REASON = "reason.txt"  # why this process ended
 NO_START = "Ray does not start"
@@ -145,7 +146,7 @@ class _Driver:
         }
 
     def _fault(self) -> str:
-        if self._raylet and not any(_runs(process) for process in self._raylet):
+        if self._raylet and not any(lives(process) for process in self._raylet):
             return "Ray's node process is gone"
         if time.monotonic() - self._nodes_asked_at > _ASK_NODES_EVERY_SECONDS:
             self._nodes_asked_at = time.monotonic()
@@ -200,13 +201,6 @@ def _read(path: Path) -> dict[str, Any]:
         return dict(read_json(path))
     except OSError:
         return {"token": "", "at": 0}  # taken back at this moment
-
-
-def _runs(process: psutil.Process) -> bool:
-    try:
-        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
-    except psutil.Error:
-        return False
 
 
 def _end(number: int, frame: FrameType | None) -> NoReturn:

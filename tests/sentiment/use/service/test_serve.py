@@ -152,7 +152,7 @@ def test_ctrl_c_ends_the_service_in_one_line(client: Client) -> None:
         assert "http://127.0.0.1:" in process.stdout.readline()
         time.sleep(0.5)
         process.send_signal(signal.SIGTERM)
-        told, errors = process.communicate(timeout=30)
+        printed, errors = process.communicate(timeout=30)
     finally:
         process.kill()
-    assert (process.returncode, told, errors) == (0, "serve: stopped\n", "")
+    assert (process.returncode, printed, errors) == (0, "serve: stopped\n", "")
