@@ -13,20 +13,18 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import psutil
 import yaml
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.memory import run_measured
 from benchmarks.output import add_output_options, output_file
 from sentiment.core.files import read_json, write_json
 from sentiment.data.paths import CHALLENGE
@@ -42,7 +40,6 @@ _FILM_ROWS = 20
 _REPEATED = 200  # one row in so many
 _BLOCK = 5_000
 _SEED = 42
-_EVERY_SECONDS = 0.05
 _WIDTH = 110  # where the output is no terminal
 
 
@@ -94,7 +91,8 @@ def measure_stages(rows: int, near_duplicates: bool) -> dict[str, Any]:
         result: dict[str, Any] = {"rows": rows, "near_duplicates": near_duplicates, "bytes": (folder / "data/corpus.jsonl").stat().st_size}
         for stage in STAGES:
             say(f"{stage}, {rows:,} rows")
-            result[stage] = _run([sys.executable, "-m", f"stages.{stage}"], folder)
+            run = run_measured([sys.executable, "-m", f"stages.{stage}"], folder)
+            result[stage] = {"seconds": run.seconds, "peak_mib": run.peak_mib()}
         return result
 
 
@@ -160,40 +158,13 @@ def _vocabulary() -> tuple[npt.NDArray[np.object_], npt.NDArray[np.float64]]:
     return np.array(words, dtype=object), np.cumsum(weights) / weights.sum()
 
 
-def _run(command: list[str], folder: Path) -> dict[str, float]:
-    start = time.perf_counter()
-    process = psutil.Popen(command, cwd=folder, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.DEVNULL)
-    peak = 0
-    try:
-        while process.poll() is None:
-            peak = max(peak, _memory(process))
-            time.sleep(_EVERY_SECONDS)
-    finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
-    if process.returncode:
-        raise UserError(f"`{' '.join(command[1:])}` ended with status {process.returncode}: see above")
-    return {"seconds": time.perf_counter() - start, "peak_mib": peak / 2**20}
-
-
-def _memory(process: psutil.Process) -> int:
-    total = 0
-    try:
-        for one in [process, *process.children(recursive=True)]:
-            total += one.memory_info().rss
-    except psutil.NoSuchProcess:  # it ended in between
-        pass
-    return total
-
-
 def _microseconds(result: dict[str, Any]) -> float:
     return sum(float(result[stage]["seconds"]) for stage in STAGES) / float(result["rows"]) * 1e6
 
 
 def _code() -> str:
     digest = hashlib.sha256()
-    for path in sorted([*ROOT.glob("sentiment/*.py"), *ROOT.glob("stages/*.py"), Path(__file__)]):
+    for path in sorted([*ROOT.glob("sentiment/**/*.py"), *ROOT.glob("stages/*.py"), Path(__file__)]):
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 

@@ -27,7 +27,7 @@ from sentiment.evaluation.doubtful_labels import DoubtfulLabels, find_doubtful_l
 from sentiment.evaluation.metrics import Calibration, accuracy_interval, by_class, calibration
 from sentiment.evaluation.mistakes import explained, most_confident_mistakes
 from sentiment.evaluation.one_against_rest import precision_recall_curves, roc_curves
-from sentiment.evaluation.paths import COMPARED, EVAL_METRICS, EVAL_REPORT, EVAL_SUMMARY, REFERENCE_REPORT
+from sentiment.evaluation.paths import EVAL_FIGURES, EVAL_METRICS, EVAL_REPORT, EVAL_SUMMARY, REFERENCE_REPORT
 from sentiment.evaluation.reference_files import Reference, read_reference
 from sentiment.evaluation.report.class_section import ByClass
 from sentiment.evaluation.report.html_page import html_page
@@ -180,7 +180,7 @@ def main() -> None:
     )
     figures_of_merit = summarise_test(result)
     write_results(result, figures_of_merit, test, predictions, bins, params.train.max_grad_norm, parameters)
-    write_json(EVAL_METRICS, {figure: figures_of_merit[figure] for figure in COMPARED})
+    write_json(EVAL_METRICS, {figure: figures_of_merit[figure] for figure in EVAL_FIGURES})
 
     remove_checkpoint(summary["training"])  # DVC starts this stage only once it has saved train's outputs
     pictures = sorted(EVAL_REPORT.glob("*.png"))

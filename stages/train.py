@@ -45,7 +45,7 @@ from sentiment.training.divergence import DivergedError, describe_divergence, ke
 from sentiment.training.fine_tuning import fine_tune, steps_per_epoch
 from sentiment.training.history import Examples, Outcome, write_training_curves
 from sentiment.training.parameters import TrainParameters
-from sentiment.training.paths import COMPARED, TRAIN_METRICS
+from sentiment.training.paths import TRAIN_FIGURES, TRAIN_METRICS
 from sentiment.training.temperature_fit import calibrate
 from sentiment.use.committed import warn_of_uncommitted
 from sentiment.use.model_card import calibration_note, model_card
@@ -200,7 +200,7 @@ def main() -> None:
             origin = {"model": encoder.name, "revision": encoder.revision, "commit": encoder.commit, "head": trial.head}
             summary = summarise_training(outcome, name, runtime, unknown)
             save_curves(outcome, summary, origin, ran, paths.TRAIN_REPORT)
-            write_json(TRAIN_METRICS, {figure: summary[figure] for figure in COMPARED})
+            write_json(TRAIN_METRICS, {figure: summary[figure] for figure in TRAIN_FIGURES})
         processes.wait()  # while the first one may still write
     tracker.finish()  # last: it may wait for a server
 

@@ -3,4 +3,4 @@
 from pathlib import Path
 
 TRAIN_METRICS = Path("reports/train.json")
-COMPARED = ("train_loss", "eval_loss", "best_epoch")  # what it holds; all figures are in reports/train/run.json
+TRAIN_FIGURES = ("train_loss", "eval_loss", "best_epoch")  # what it holds; all figures are in reports/train/run.json

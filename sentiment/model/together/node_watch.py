@@ -51,6 +51,7 @@ class _Watch(threading.Thread):
         )
 
     def run(self) -> None:
+        """Count up, and end the process once another machine's number no longer changes."""
         seen: dict[int, tuple[str, float]] = {node: ("", time.monotonic()) for node in self._others}
         beat = 0
         while not self._ended.wait(_BEAT_SECONDS):
@@ -71,15 +72,12 @@ class _Watch(threading.Thread):
         """Look no more, and tell the others that this machine is done."""
         self._ended.set()
         self.join(_STORE_SECONDS)
-        with_store = threading.Thread(target=self._say_done, daemon=True)
-        with_store.start()
-        with_store.join(_BEAT_SECONDS)
-
-    def _say_done(self) -> None:
+        if self.is_alive():
+            return  # the machine that has the store does not answer
         try:
             self._store.set(_key(self._me), _DONE)
         except torch.distributed.DistError:
-            return  # the machine that has the store is gone
+            return  # it is gone
 
     def _give_up(self, node: int) -> None:
         if self._ended.is_set():

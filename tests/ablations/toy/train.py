@@ -19,7 +19,7 @@ from sentiment.settings.schema import load_parameters
 from sentiment.terminal.errors import Interrupted, UserError, run_main
 from sentiment.terminal.progress import say
 from sentiment.training.checkpoints import checkpoint_folder, fingerprint
-from sentiment.training.paths import COMPARED, TRAIN_METRICS
+from sentiment.training.paths import TRAIN_FIGURES, TRAIN_METRICS
 
 
 def fail_if_told(batch_size: int) -> None:
@@ -103,7 +103,7 @@ def main() -> None:
             write_tsv(partial / paths.VALIDATION_CURVE, ["step", "epoch", "loss", "accuracy"], validation)
             write_json(partial / paths.RUN_SUMMARY, summary)
             write_checksums(partial, ran.parameters, ran.code)
-        write_json(TRAIN_METRICS, {figure: summary[figure] for figure in COMPARED})
+        write_json(TRAIN_METRICS, {figure: summary[figure] for figure in TRAIN_FIGURES})
 
 
 if __name__ == "__main__":
