@@ -31,7 +31,10 @@ MOST_TEXTS = 256
 MOST_CHARACTERS = 20_000
 _MOST_CONNECTIONS = 128
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 OneText = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 

@@ -6,20 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import uvicorn
 
 from sentiment.use.answers import LabelRule
 from sentiment.use.explain import explain
 from sentiment.use.predict import Predictor
 from sentiment.use.service import request_limits
 from sentiment.use.service.serve import MOST_CHARACTERS, MOST_TEXTS, make_app
+from tests.serving import serving
 from tests.trained import tiny_classifier
 
 
@@ -45,18 +44,10 @@ class Client:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     predictor = Predictor(tiny_classifier(tmp_path_factory.mktemp("serve") / "classifier"))
-    config = uvicorn.Config(make_app(predictor, "tiny", ["127.0.0.1"]), port=0, log_level="error", access_log=False)
-    listening = config.bind_socket()
-    listening.listen()
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    found = Client(listening.getsockname()[1], predictor)
-    yield found
-    assert found.predict("good")[0] == 200  # after all that was done to it
-    server.should_exit = True
-    thread.join(30)
-    assert not thread.is_alive()
+    with serving(make_app(predictor, "tiny", ["127.0.0.1"])) as port:
+        found = Client(port, predictor)
+        yield found
+        assert found.predict("good")[0] == 200  # after all that was done to it
 
 
 def test_it_answers_as_predict_does(client: Client) -> None:
