@@ -1,4 +1,4 @@
-"""The command explain: `python -m sentiment explain "A fine film."`."""
+"""The command explain: `python -m sentiment explain "A great film."`."""
 
 import argparse
 from pathlib import Path
@@ -18,13 +18,16 @@ def add_explain(commands: Any) -> None:
 
 
 def _explain(arguments: argparse.Namespace) -> None:
-    from sentiment.core.files import write_text
-    from sentiment.terminal.progress import say
-    from sentiment.use.explain import explain
-    from sentiment.use.explanation_views import explanation_page, show_explanation
-    from sentiment.use.model_source import find_model
-    from sentiment.use.predict import Predictor
-    from sentiment.use.text_rows import typed_rows
+    from sentiment.use.quick_start import loading
+
+    with loading():
+        from sentiment.core.files import write_text
+        from sentiment.terminal.progress import say
+        from sentiment.use.explain import explain
+        from sentiment.use.explanation_views import explanation_page, show_explanation
+        from sentiment.use.model_source import find_model
+        from sentiment.use.predict import Predictor
+        from sentiment.use.text_rows import typed_rows
 
     (row,) = typed_rows([arguments.text])
     explanation = explain(Predictor(find_model(arguments.model)), row.text, arguments.label)

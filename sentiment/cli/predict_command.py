@@ -1,4 +1,4 @@
-"""The command predict: `python -m sentiment predict "A fine film."`."""
+"""The command predict: `python -m sentiment predict "A great film."`."""
 
 import argparse
 from pathlib import Path
@@ -32,8 +32,10 @@ def add_predict(commands: Any) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from sentiment.use.predict import Job, run_job
+    from sentiment.use.quick_start import loading
 
+    with loading():
+        from sentiment.use.predict import Job, run_job
     run_job(
         Job(
             texts=arguments.texts,

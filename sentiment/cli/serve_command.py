@@ -17,6 +17,8 @@ def add_serve(commands: Any) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> None:
-    from sentiment.use.service.serve import Place, serve
+    from sentiment.use.quick_start import loading
 
+    with loading():
+        from sentiment.use.service.serve import Place, serve
     serve(arguments.model, Place(arguments.host, arguments.port), arguments.abstain_below)

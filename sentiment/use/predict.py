@@ -17,6 +17,7 @@ from sentiment.terminal.progress import ProgressBar, progress_bar, say
 from sentiment.use.answer_files import AnswerFile, AnswerForm, answer_kind
 from sentiment.use.answers import Answer, LabelRule, Tally, make_answers
 from sentiment.use.backends import TORCH, find_backend, open_reader
+from sentiment.use.quick_start import loading
 from sentiment.use.terminal_answers import show_answers
 from sentiment.use.text_rows import STANDARD_INPUT, TextRow, check_inputs, file_rows, typed_rows, windows
 
@@ -90,7 +91,8 @@ class Predictor:
 
     def __init__(self, folder: Path, batch_size: int = BATCH_SIZE, calibrated: bool = True, backend: str = TORCH) -> None:
         self.folder = folder
-        self.reader, self.settings, temperature = open_reader(folder, backend, batch_size)
+        with loading():
+            self.reader, self.settings, temperature = open_reader(folder, backend, batch_size)
         self.class_names = self.reader.class_names
         self.temperature = temperature if calibrated else 1.0
 
