@@ -1,5 +1,6 @@
-"""Explanations of a trained model on the bundled test split: the words that they name are the ones that it needs."""
+"""A model trained on the bundled corpus: its answers to the documentation's examples, and whether it needs the words that its explanations name."""
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -7,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from sentiment.evaluation.explanation import Explanation, WordWeight
+from sentiment.use.answers import LabelRule
 from sentiment.use.explain import explain
 from sentiment.use.predict import Predictor
 from tests.imports import ROOT
@@ -15,6 +17,13 @@ from tests.stages.workspace import Workspace
 TEXTS = 20
 TAKEN = 3  # words
 DRAWS = 5
+SHOWN_IN = ("README.md", "README.zh-CN.md", "docs/use.md", "Makefile", "sentiment/cli/predict_command.py", "sentiment/export/agreement.py")
+EXAMPLES = {
+    "I loved every minute of it.": "positive",
+    "A great film.": "positive",
+    "Worth the ticket, but the rest is dull.": "negative",
+    "Not worth the ticket.": "negative",
+}
 
 
 @pytest.fixture(scope="module")
@@ -67,3 +76,13 @@ def test_without_the_top_words_an_answer_falls_more_than_without_random_ones(cor
     difference = np.subtract(top, random)
     assert np.mean(top) > 3 * abs(np.mean(random))
     assert difference.mean() > 4 * difference.std(ddof=1) / np.sqrt(len(difference))  # standard errors
+
+
+def test_the_examples_of_the_documentation_get_the_answer_that_a_reader_expects(corpus: Workspace) -> None:
+    asks = re.compile(r"sentiment (?:predict|explain) |make predict |/predict -H ")
+    lines = [line for name in SHOWN_IN for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if asks.search(line)]
+    shown = {text for line in lines for text in re.findall(r'"([A-Z][^"]*\.)"', line)}
+    assert shown == set(EXAMPLES)
+    predictor = Predictor(corpus.root / "models" / "classifier")
+    answers = predictor.answer(list(EXAMPLES), LabelRule(predictor.class_names))
+    assert [answer.label for answer in answers] == list(EXAMPLES.values())
