@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sentiment.evaluation.explanation import Explanation, WordWeight
-from sentiment.use.terminal_answers import printable
+from sentiment.terminal.printable import printable
 
 _WORDS_SHOWN = 10
 MARKED = 0.15  # share of the strongest word's weight from which a word is marked in the text
