@@ -181,21 +181,22 @@ def test_closed_streams_are_no_defect(model: Path, tmp_path: Path, closed: str) 
     [
         (["predict", "--file", ""], "argument --file: the name is empty"),
         (["predict", "--model", "", "good"], "argument --model: the name is empty"),
-        (["predict", "good", "--out", "."], "is a folder: name a file in it"),
-        (["predict", "good", "--out", "README.md/a.csv"], "README.md is a file, so nothing can lie in it"),
+        (["predict", "good", "--out", "HERE"], "is a folder: name a file in it"),
+        (["predict", "good", "--out", "HERE/file/a.csv"], "file is a file, so nothing can lie in it"),
         (["predict", "good", "--threshold", "positive=nan"], "is no probability from 0 to 1"),
-        (["explain", "good", "--html", "docs"], "docs is a folder: name a file in it"),
+        (["explain", "good", "--html", "HERE"], "is a folder: name a file in it"),
         (["explain", "good", "--html", "x" * 5000 + "/a.html"], "File name too long"),
         (["serve", "--port", "70000"], "is no port: a number from 0 to 65535"),
         (["serve", "--host", ""], "argument --host: the name is empty"),
         (["nonesuch"], "invalid choice"),
     ],
 )
-def test_what_is_wrong_with_a_command_is_one_line(arguments: list[str], words: str) -> None:
-    done = command(*arguments, env={**os.environ, "COLUMNS": "80"})
+def test_what_is_wrong_with_a_command_is_one_line(arguments: list[str], words: str, tmp_path: Path) -> None:
+    source(tmp_path, "kept", "file")
+    done = command(*(argument.replace("HERE", str(tmp_path)) for argument in arguments), env={**os.environ, "COLUMNS": "80"})
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, "", 1)
     assert done.stderr.startswith("error: ") and words in done.stderr and "--help` shows" in done.stderr
-    assert (ROOT / "docs" / "use.md").is_file()
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["kept"]
 
 
 def test_many_and_odd_class_names_are_listed_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
