@@ -5,19 +5,19 @@ Run     python -m ablations run [--on ray] [--jobs N] [--dry-run] [--plan FILE] 
         python -m ablations stop                                                   end what runs; it is saved first
 """
 
-import argparse
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
 from ablations.plan.plan_file import FILE
 from ablations.run.engine_choice import ENGINES
+from sentiment.terminal.command_line import CommandParser
 from sentiment.terminal.errors import run_main
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line."""
-    parser = argparse.ArgumentParser(prog="python -m ablations", description="Make the experiments of a plan, and compare them.")
+    parser = CommandParser(prog="python -m ablations", description="Make the experiments of a plan, and compare them.")
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="make the experiments that are missing; can be interrupted and called again")
     run.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="experiments at once (default: 1); the cores are shared out")

@@ -9,6 +9,7 @@ from sentiment.cli.explain_command import add_explain
 from sentiment.cli.predict_command import add_predict
 from sentiment.cli.publish_command import add_publish
 from sentiment.cli.serve_command import add_serve
+from sentiment.terminal.command_line import CommandParser, named, port
 from sentiment.terminal.errors import UserError, run_main
 
 
@@ -78,7 +79,7 @@ def _parameters(_: argparse.Namespace) -> None:
 
 def main() -> None:
     """Parse the command line and do what it says."""
-    parser = argparse.ArgumentParser(prog="python -m sentiment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = CommandParser(prog="python -m sentiment", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, metavar="command")
 
     add_predict(commands)
@@ -124,8 +125,8 @@ def main() -> None:
     command.add_argument("--apply", action="store_true", help="bring it into the workspace too")
 
     command = commands.add_parser("watch", help="SwanLab's curves in the browser")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
-    command.add_argument("--port", type=int, default=5092, help="port to listen on (default: 5092)")
+    command.add_argument("--host", type=named, default="127.0.0.1", help="address to listen on (default: 127.0.0.1, this machine alone)")
+    command.add_argument("--port", type=port, default=5092, help="port to listen on (default: 5092)")
     command.set_defaults(run=_watch)
 
     command = commands.add_parser("parameters", help="the table of parameters, in Markdown")

@@ -1,8 +1,9 @@
-"""The command predict: `python -m sentiment predict "A fine film."`."""
+"""The command predict: `python -m sentiment predict "A great film."`."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from sentiment.terminal.command_line import input_path, named, output_path
 
 BACKENDS = ("torch", "onnx", "onnx-int8")
 DEFAULT_MODEL = "models/classifier"
@@ -14,9 +15,9 @@ def add_predict(commands: Any) -> None:
     does = "classify texts with a trained model: those on the command line, files, or standard input (one text a line)"
     command = commands.add_parser("predict", help="classify texts, files of any size, or standard input", description=does)
     command.add_argument("texts", nargs="*", metavar="TEXT")
-    command.add_argument("--file", nargs="+", action="extend", type=Path, default=[], metavar="FILE", help="txt, jsonl, csv, tsv or parquet")
-    command.add_argument("--out", type=Path, metavar="FILE", help="write jsonl, csv or parquet, by its name")
-    command.add_argument("--model", default=DEFAULT_MODEL, help=MODEL_HELP)
+    command.add_argument("--file", nargs="+", action="extend", type=input_path, default=[], metavar="FILE", help="txt, jsonl, csv, tsv or parquet")
+    command.add_argument("--out", type=output_path, metavar="FILE", help="write jsonl, csv or parquet, by its name")
+    command.add_argument("--model", type=named, default=DEFAULT_MODEL, help=MODEL_HELP)
     command.add_argument("--text-column", default="text", metavar="NAME", help="column of a file that holds the text (default: text)")
     command.add_argument("--keep", action="append", default=[], metavar="COLUMN", help="copy a column into the answers; all copies every one")
     thresholds = "the class is the label from this probability on, whatever the others have; may be repeated"
@@ -32,8 +33,10 @@ def add_predict(commands: Any) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> None:
-    from sentiment.use.predict import Job, run_job
+    from sentiment.use.quick_start import loading
 
+    with loading():
+        from sentiment.use.predict import Job, run_job
     run_job(
         Job(
             texts=arguments.texts,

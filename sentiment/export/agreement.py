@@ -128,5 +128,5 @@ def page(found: Sequence[Exported]) -> str:
     for form in found:
         unfused = "" if form.fused else "; its layers are not fused: onnxruntime does not know this family"
         lines.append(f"- `{form.name}`: {form.agreement.verdict}{unfused}.")
-    lines += ["", 'Use one, without torch: `python -m sentiment predict --backend onnx "A fine film."`.', ""]
+    lines += ["", 'Use one, without torch: `python -m sentiment predict --backend onnx "A great film."`.', ""]
     return "\n".join(lines)

@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Callable
 
+from sentiment.terminal.printable import printable
 from sentiment.terminal.signals import INTERRUPTED, end_silently_when_asked_again, raise_when_asked_to_stop
 
 _SHOWN = 100  # characters
@@ -54,6 +55,7 @@ def run_main(main: Callable[[], None]) -> None:
         Anything else is a defect of this project and keeps its traceback.
     """
     raise_when_asked_to_stop()
+    _open_what_is_closed()
     if os.environ.get("DEBUG") == "1":
         main()
         return
@@ -73,9 +75,16 @@ def run_main(main: Callable[[], None]) -> None:
         _end("stopped before the end: run the same command again", status=INTERRUPTED, all_say_it=True)
 
 
+def _open_what_is_closed() -> None:
+    """Lead standard streams that the caller closed (``>&-``) to nowhere: Python has None in their place."""
+    for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY)):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, flags), "r" if flags == os.O_RDONLY else "w"))
+
+
 def _end(line: str, status: int, all_say_it: bool = False) -> None:
     end_silently_when_asked_again()
     sys.stdout.flush()
     if not (all_say_it and os.environ.get("LOCAL_RANK", "0") != "0"):  # of the processes of a machine the first one speaks
-        print(" ".join(line.split()), file=sys.stderr, flush=True)
+        print(printable(line), file=sys.stderr, flush=True)
     sys.exit(status)

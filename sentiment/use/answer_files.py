@@ -19,6 +19,7 @@ from sentiment.use.text_rows import TextRow
 
 ANSWER_KINDS = (".jsonl", ".csv", ".parquet")
 _KEY = "key.json"
+_LOCK = "lock"
 _HEADER = "header"
 
 
@@ -37,6 +38,11 @@ class AnswerForm:
         self.kind = kind
         self._probabilities = [f"probability_{name}" for name in class_names]
 
+    @property
+    def columns(self) -> list[str]:
+        """The columns of answers to which nothing is copied."""
+        return ["id", "label", "cut", *self._probabilities]
+
     def record(self, row: TextRow, answer: Answer) -> dict[str, Any]:
         """Return one answer by column; a kept column that bears the name of another is called ``source_<name>``."""
         values = answer.probabilities or (None,) * len(self._probabilities)
@@ -54,7 +60,7 @@ class AnswerForm:
         """Make a table of records."""
         types = {"label": pa.string(), "cut": pa.bool_(), **dict.fromkeys(self._probabilities, pa.float64())}
         columns = {}
-        for name in records[0]:
+        for name in records[0] if records else self.columns:
             values = [record[name] for record in records]
             columns[name] = pa.array(values if name in types else [_as_text(value) for value in values], types.get(name, pa.string()))
         return pa.table(columns)
@@ -85,7 +91,7 @@ class AnswerFile:
     Raises
     ------
     UserError
-        Where there is nothing to take up, or it belongs to another job.
+        Where there is nothing to take up, it belongs to another job, another job writes it now, or nothing can be written there.
     """
 
     def __init__(self, path: Path, form: AnswerForm, key: dict[str, Any], resume: bool) -> None:
@@ -93,10 +99,30 @@ class AnswerFile:
         self._folder = path.with_name(f".{path.name}.partial")
         if resume:
             self._check(key)
-        else:
-            remove(self._folder)
-            self._folder.mkdir(parents=True)
-            write_json(self._folder / _KEY, key)
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            self._hold()
+            if not resume:
+                self._clear()
+                write_json(self._folder / _KEY, key)
+        except OSError as error:
+            if self._folder.is_dir():
+                self.give_up(resumable=resume)
+            raise UserError(f"--out {path}: nothing can be written there ({error.strerror}): name another place") from None
+
+    def _hold(self) -> None:
+        from filelock import FileLock, Timeout  # here: answers on a terminal need no such package
+
+        self._lock = FileLock(self._folder / _LOCK)
+        try:
+            self._lock.acquire(timeout=0)
+        except Timeout:
+            raise UserError(f"--out {self._path}: another job is writing it: wait for its end, or name another file") from None
+
+    def _clear(self) -> None:
+        for path in self._folder.iterdir():
+            if path.name != _LOCK:
+                remove(path)
 
     def _check(self, key: dict[str, Any]) -> None:
         if not (self._folder / _KEY).is_file():
@@ -123,13 +149,23 @@ class AnswerFile:
             self._write_text(part.name, self._form.lines(records))
         write_json(part.with_suffix(".json"), {"rows": read, "tally": asdict(tally)})
 
+    def give_up(self, resumable: bool) -> int:
+        """Keep the windows that are whole, where the job can be taken up, and return how many rows they hold; otherwise leave nothing behind."""
+        kept = sum(part.rows for part in self.done()) if resumable else 0
+        remove(self._folder / f"whole{self._form.kind}")
+        if not kept:
+            remove(self._folder)
+        self._lock.release()
+        return kept
+
     def finish(self) -> None:
         """Put the parts together."""
-        parts = self._part_files(self._form.kind)[: len(self._part_files(".json"))]
+        whole = len(self._part_files(".json"))
+        if not whole:
+            self._write_nothing()
+        parts = self._part_files(self._form.kind)[: max(whole, 1)]
         joined = self._folder / f"whole{self._form.kind}"
         if self._form.kind == ".parquet":
-            if not parts:
-                raise UserError(f"{self._path}: there are no texts to write an answer for")
             _join_tables(parts, joined)
         else:
             headers = [self._folder / _HEADER] if self._form.kind == ".csv" else []
@@ -139,6 +175,14 @@ class AnswerFile:
                         shutil.copyfileobj(source, target)
         joined.replace(self._path)
         remove(self._folder)
+        self._lock.release()
+
+    def _write_nothing(self) -> None:
+        """Write the columns alone: a table without rows is still one that can be read."""
+        if self._form.kind == ".parquet":
+            pq.write_table(self._form.table([]), self._folder / "000000.parquet")
+        elif self._form.kind == ".csv":
+            write_text(self._folder / _HEADER, _csv_line(self._form.columns))
 
     def _check_columns(self, records: Sequence[dict[str, Any]]) -> None:
         header = self._folder / _HEADER

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from sentiment.model.trained.judgement import log_softmax
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.printable import listed, printable
 
 
 @dataclass(frozen=True)
@@ -51,7 +52,7 @@ class LabelRule:
     def __post_init__(self) -> None:
         for name in self.thresholds:
             if name not in self.class_names:
-                raise UserError(f"--threshold {name}: the model has no such class; it knows {', '.join(self.class_names)}")
+                raise UserError(f"--threshold {name}: the model has no such class; it knows {listed(self.class_names)}")
 
     def label(self, probabilities: Sequence[float]) -> str | None:
         """Return the label, None where no class qualifies."""
@@ -99,7 +100,7 @@ class Tally:
 
     def describe(self) -> str:
         """Say it in one line."""
-        parts = [f"{rows:,} {label}" for label, rows in sorted(self.labels.items())]
+        parts = [f"{rows:,} {printable(label)}" for label, rows in sorted(self.labels.items())]
         others = ((self.abstained, "without a label"), (self.empty, "empty"), (self.without_number, "without a finite answer"))
         parts += [f"{rows:,} {what}" for rows, what in others if rows]
         notes = [f"{rows:,} {what}" for rows, what in ((self.cut, "were cut"), (self.bad, "bad rows passed over")) if rows]

@@ -9,8 +9,11 @@ import numpy.typing as npt
 
 from sentiment.core import paths
 from sentiment.export.paths import EXPORT, MODEL
+from sentiment.model.text_settings import FILE as SETTINGS_FILE
 from sentiment.model.text_settings import TextSettings
+from sentiment.model.trained.temperature import FILE as TEMPERATURE_FILE
 from sentiment.model.trained.temperature import read_temperature
+from sentiment.terminal.errors import UserError
 from sentiment.use.model_source import find_model, settings_of
 
 TORCH = "torch"
@@ -57,11 +60,19 @@ def find_backend(model: str, backend: str) -> Path:
 def open_reader(folder: Path, backend: str, batch_size: int) -> tuple[TextReader, TextSettings, float]:
     """Load a model; return it with how it reads a text, and its temperature."""
     if backend == TORCH:
+        settings, temperature = settings_of(folder), read_temperature(folder).value
+        if isinstance(temperature, bool) or not np.isfinite(temperature):
+            raise UserError(f"{folder / TEMPERATURE_FILE}: {temperature} is no temperature: `dvc repro -f train` writes it anew")
+        from sentiment.model.architecture import architecture_of
         from sentiment.model.runtime import start_runtime
         from sentiment.model.trained.reader import TextClassifier
 
-        settings = settings_of(folder)
-        return TextClassifier(folder, start_runtime(settings.precision), settings, batch_size), settings, read_temperature(folder).value
+        classifier = TextClassifier(folder, start_runtime(settings.precision), settings, batch_size)
+        most = architecture_of(classifier.model.config).positions
+        if most is not None and settings.max_length > most:
+            why = f"max_length is {settings.max_length}, and the model reads {most} tokens at most"
+            raise UserError(f"{folder / SETTINGS_FILE}: {why}: they do not belong together")
+        return classifier, settings, temperature
     from sentiment.export.onnx_reader import OnnxClassifier
 
     reader = OnnxClassifier(folder, batch_size)

@@ -7,10 +7,10 @@ from rich.table import Table
 from rich.text import Text
 
 from sentiment.evaluation.explanation import Explanation, WordWeight
-from sentiment.use.terminal_answers import printable
+from sentiment.terminal.printable import printable
 
 _WORDS_SHOWN = 10
-_MARKED = 0.15  # share of the strongest word's weight from which a word is marked in the text
+MARKED = 0.15  # share of the strongest word's weight from which a word is marked in the text
 
 
 def show_explanation(explanation: Explanation, console: Console | None = None) -> None:
@@ -19,7 +19,7 @@ def show_explanation(explanation: Explanation, console: Console | None = None) -
     console.print(Text.assemble((printable(explanation.label), "bold"), f"  {explanation.probability:.3f}"))
     shown = Text()
     for part, word in explanation.parts():
-        if word is None or _strength(explanation, word) < _MARKED:
+        if word is None or _strength(explanation, word) < MARKED:
             shown.append(_on_one_line(part))
         else:
             sign = "+" if word.weight > 0 else "-"
@@ -35,16 +35,17 @@ def show_explanation(explanation: Explanation, console: Console | None = None) -
 
 
 def explanation_page(explanation: Explanation) -> str:
-    """Return a self-contained page: each word on a ground as strong as its weight, blue for the class and orange with a line below against it."""
+    """Return a self-contained page: strong words on a ground as deep as their weight, blue for the class and orange with a line below against it."""
     spans = []
     for part, word in explanation.parts():
-        if word is None:
+        if word is None or _strength(explanation, word) < MARKED:
             spans.append(escape(part))
         else:
             kind = "for" if word.weight > 0 else "against"
             share = round(100 * _strength(explanation, word))
             spans.append(f'<span class="{kind}" style="--share: {share}%" title="{word.weight:+.3f}">{escape(part)}</span>')
     strongest = explanation.strongest[:_WORDS_SHOWN]
+    header = f"<tr><th>word</th><th>for {escape(explanation.label)}</th></tr>"
     rows = "".join(f"<tr><td>{escape(explanation.text[word.start : word.end])}</td><td>{word.weight:+.3f}</td></tr>" for word in strongest)
     return f"""<!doctype html>
 <html lang="en">
@@ -56,7 +57,7 @@ def explanation_page(explanation: Explanation) -> str:
 <title>Which words moved it</title>
 <style>
 :root {{ --paper: #ffffff; --ink: #22272e; --soft: #59636e; --line: #d9dde3; --for: #9fd0f7; --against: #ffc9a3; }}
-@media (prefers-color-scheme: dark) {{
+@media screen and (prefers-color-scheme: dark) {{
   :root {{ --paper: #14181d; --ink: #e3e7eb; --soft: #a3adb8; --line: #37404a; --for: #14507f; --against: #7a3a10; }}
 }}
 body {{ margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere; }}
@@ -65,11 +66,13 @@ main {{ max-width: 46rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }}
 h1 {{ font-size: 1.5rem; margin: 0 0 .5rem; }}
 table {{ border-collapse: collapse; }}
 .text {{ white-space: pre-wrap; }}
-.for, .against {{ border-radius: .2rem; padding: .1rem 0; }}
+.for, .against {{ border-radius: .2rem; padding: .1rem 0; print-color-adjust: exact; -webkit-print-color-adjust: exact; }}
 .for {{ background: color-mix(in srgb, var(--for) var(--share), transparent); }}
 .against {{ background: color-mix(in srgb, var(--against) var(--share), transparent); text-decoration: underline dotted; }}
-td {{ padding: .1rem 1rem .1rem 0; font-variant-numeric: tabular-nums; border-top: 1px solid var(--line); }}
-td:last-child {{ text-align: right; }}
+table {{ font-size: .95rem; line-height: 1.5; }}
+th, td {{ padding: .15rem 0; text-align: left; border-top: 1px solid var(--line); }}
+th {{ border-top: 0; font-weight: 600; }}
+th:last-child, td:last-child {{ text-align: right; padding-left: 2rem; font-variant-numeric: tabular-nums; }}
 .soft {{ color: var(--soft); font-size: .9rem; }}
 </style>
 </head>
@@ -78,7 +81,7 @@ td:last-child {{ text-align: right; }}
 <h1>{escape(explanation.label)} {explanation.probability:.3f}</h1>
 <p class="soft">Blue: speaks for {escape(explanation.label)}. Orange, underlined: against it.</p>
 <p class="text">{"".join(spans)}</p>
-<table>{rows}</table>
+<table>{header}{rows}</table>
 <p class="soft">{escape(_accuracy(explanation))}</p>
 </main>
 </body>

@@ -13,10 +13,12 @@ from sentiment.data.reading.cleaning import clean
 from sentiment.data.reading.formats import count_rows
 from sentiment.data.reading.raw_lines import refuse
 from sentiment.terminal.errors import Interrupted, UserError
+from sentiment.terminal.printable import listed
 from sentiment.terminal.progress import ProgressBar, progress_bar, say
 from sentiment.use.answer_files import AnswerFile, AnswerForm, answer_kind
 from sentiment.use.answers import Answer, LabelRule, Tally, make_answers
 from sentiment.use.backends import TORCH, find_backend, open_reader
+from sentiment.use.quick_start import loading
 from sentiment.use.terminal_answers import show_answers
 from sentiment.use.text_rows import STANDARD_INPUT, TextRow, check_inputs, file_rows, typed_rows, windows
 
@@ -90,8 +92,11 @@ class Predictor:
 
     def __init__(self, folder: Path, batch_size: int = BATCH_SIZE, calibrated: bool = True, backend: str = TORCH) -> None:
         self.folder = folder
-        self.reader, self.settings, temperature = open_reader(folder, backend, batch_size)
+        with loading():
+            self.reader, self.settings, temperature = open_reader(folder, backend, batch_size)
         self.class_names = self.reader.class_names
+        if len(set(self.class_names)) < len(self.class_names):
+            raise UserError(f"{folder}: two classes bear the same name ({listed(self.class_names)}): give each its own in id2label of config.json")
         self.temperature = temperature if calibrated else 1.0
 
     def clean(self, text: str) -> str:
@@ -183,34 +188,45 @@ def _to_a_file(job: Job, out: Path, files: list[Path], predictor: Predictor, rul
         "input": [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in job.files] or job.texts,
         "options": [job.text_column, job.keep, job.thresholds, job.abstain_below, job.skip_bad, job.batch_size, job.calibrated],
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
     target = AnswerFile(out, AnswerForm(answer_kind(out), predictor.class_names), key, job.resume)
+    try:
+        finished = _answer_all(job, files, predictor, rule, target)
+        target.finish()
+    except BaseException as error:
+        kept = target.give_up(resumable=bool(job.files))
+        advice = f"{kept:,} texts are done and kept: the same command with --resume goes on after them"
+        if kept and isinstance(error, KeyboardInterrupt):
+            raise Interrupted(advice) from None
+        if isinstance(error, OSError):
+            what = f"--out {out}: cannot be written ({error.strerror})"
+            raise UserError(f"{what}; {advice}" if kept else f"{what}: make room, or name another place") from None
+        raise
+    say(f"predict: {finished.describe()}; {out}")
+    return finished
+
+
+def _answer_all(job: Job, files: list[Path], predictor: Predictor, rule: LabelRule, target: AnswerFile) -> Tally:
+    finished, tally = Tally(), Tally()
     done = target.done()
-    finished, ready = Tally(), sum(part.rows for part in done)
+    ready = sum(part.rows for part in done)
     for part in done:
         finished.add(part.tally)
-    tally = Tally()
     rows = _rows(job, files, tally)
     started = time.monotonic()
     with progress_bar("predict", _check_rows(job, files) if files else len(job.texts)) as bar:
         bar.start_from(ready)
         read = sum(1 for _ in itertools.islice(rows, ready))
         tally.clear()  # what was passed over among them is in the tally of their windows
-        try:
-            for window in windows(rows):
-                show = partial(_show_progress, bar, ready, read, started)
-                answers = predictor.answer([row.text for row in window], rule, show)
-                _count_answers(window, answers, predictor, tally)
-                target.write(window, answers, len(window), tally)
-                read += len(window)
-                finished.add(tally)
-                tally.clear()
-            bar.complete()
-        except KeyboardInterrupt:
-            raise Interrupted(f"{read:,} texts are done and kept: the same command with --resume goes on after them") from None
+        for window in windows(rows):
+            show = partial(_show_progress, bar, ready, read, started)
+            answers = predictor.answer([row.text for row in window], rule, show)
+            _count_answers(window, answers, predictor, tally)
+            target.write(window, answers, len(window), tally)
+            read += len(window)
+            finished.add(tally)
+            tally.clear()
+        bar.complete()
     finished.add(tally)
-    target.finish()
-    say(f"predict: {finished.describe()}; {out}")
     return finished
 
 

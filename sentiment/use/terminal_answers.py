@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from sentiment.terminal.printable import printable
 from sentiment.use.answers import Answer
 from sentiment.use.text_rows import TextRow
 
@@ -42,11 +43,6 @@ def _text_width(lines: Sequence[Sequence[Text]], width: int) -> int:
         others[0] = min(others[0], _ID_WIDTH)
     taken = sum(max(own, len(heading)) + 2 for own, heading in zip(others[::-1], ("probabilities", "label", "id"), strict=False))
     return max(4, min(texts, max(_TEXT_AT_LEAST, width - taken - 2)))
-
-
-def printable(text: str) -> str:
-    """Return a text on one line without what a terminal would obey (escape sequences, reversed writing)."""
-    return "".join(sign if sign.isprintable() else " " if sign.isspace() else "\ufffd" for sign in " ".join(text.split()))
 
 
 def _label(answer: Answer, class_names: Sequence[str]) -> Text:

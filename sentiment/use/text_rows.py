@@ -1,12 +1,14 @@
 """Texts to classify, from the command line, standard input or files, as rows of one form, in windows that fit into memory."""
 
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sentiment.data.reading.encodings import encoding_of
 from sentiment.data.reading.formats import KINDS, TEXT_FILE, SourceRow, kind_of, place, read_lines, read_rows
-from sentiment.data.reading.raw_lines import Bad, refuse
+from sentiment.data.reading.raw_lines import UTF_8, Bad, refuse
 from sentiment.terminal.errors import UserError, shown
 
 STANDARD_INPUT = Path("/dev/stdin")
@@ -72,7 +74,8 @@ def file_rows(files: Sequence[Path], text_column: str, keep: Sequence[str], bad:
     for path in files:
         by_line = path == STANDARD_INPUT or (path.suffix == TEXT_FILE and not path.is_dir())
         column = "text" if by_line or path.is_dir() else text_column
-        for row in read_lines(path, bad) if by_line else read_rows(path, bad):
+        encoding = UTF_8 if path == STANDARD_INPUT or not by_line else encoding_of(path)
+        for row in read_lines(path, bad, encoding) if by_line else read_rows(path, bad):
             try:
                 yield _text_row(row, path, column, keep)
             except UserError as error:
@@ -103,14 +106,19 @@ def _text_row(row: SourceRow, path: Path, column: str, keep: Sequence[str]) -> T
     text = "" if row.values[column] is None else row.values[column]
     if not isinstance(text, str):
         raise UserError(f"{where}: the text is {shown(text)}, not a string")
-    _check_whole(text, where)
-    stem = "line" if path == STANDARD_INPUT else path.name.split(".")[0]
+    stem = "line" if path == STANDARD_INPUT else path.absolute().name.split(".")[0] or "text"
     own = row.values.get("id")
-    return TextRow(str(own) if own is not None else f"{stem}-{row.number:06d}", text, {name: row.values[name] for name in names})
+    kept = {name: row.values[name] for name in names}
+    made = TextRow(str(own) if own is not None else f"{stem}-{row.number:06d}", text, kept)
+    _check_whole(text, where)
+    _check_whole(made.id, where, "the id")
+    for name, value in kept.items():
+        _check_whole(json.dumps([name, value], ensure_ascii=False, default=str), where, f"column {name!r}")
+    return made
 
 
-def _check_whole(text: str, where: str) -> None:
+def _check_whole(text: str, where: str, what: str = "the text") -> None:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:
-        raise UserError(f"{where}: the text holds half a character ({text[error.start]!r}): an emoji was cut in two; remove it") from None
+        raise UserError(f"{where}: {what} holds half a character ({text[error.start]!r}): an emoji was cut in two; remove it") from None

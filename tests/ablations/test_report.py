@@ -3,8 +3,6 @@
 import dataclasses
 import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +16,7 @@ from ablations.report.report import as_json, write_report_files
 from sentiment.settings.schema import parse_parameters
 from sentiment.terminal.errors import UserError
 from tests.ablations import synthetic
+from tests.browser import NEEDS_CHROMIUM, Browser
 from tests.imports import ROOT
 
 HOSTILE = "<script>alert('x')</script><img src=http://example.invalid/x>\"'`|$x^2$" + "w" * 120
@@ -151,34 +150,22 @@ def test_curves_that_are_not_finite_are_drawn(tmp_path: Path) -> None:
     assert "diverging" in (tmp_path / "broken" / "report.md").read_text()
 
 
-CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
-
-
-@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium or Chrome on PATH, to open the page as a reader does")
-@pytest.mark.parametrize("width", [360, 390, 768, 1280])
-def test_the_page_fits_its_window(folder: Path, tmp_path: Path, width: int) -> None:
-    """No sideways scrolling: the page is laid out in a frame of that width and says what sticks out."""
-    script = (
-        "<script>addEventListener('load',()=>{const w=document.documentElement.clientWidth;"
-        "const out=[...document.querySelectorAll('body *')].filter(e=>!e.closest('.scroll,pre')&&e.getBoundingClientRect().right>w+1);"
-        "parent.document.title='width '+w+' scroll '+document.documentElement.scrollWidth+' out '+out.map(e=>e.tagName).join()})</script>"
-    )
-    page = re.sub(r"<meta http-equiv=.*?>", "", (folder / "report.html").read_text())
-    frame = page.replace("</body>", f"{script}</body>").replace("&", "&amp;").replace('"', "&quot;")
-    (tmp_path / "frame.html").write_text(
-        f'<!doctype html><body style="margin:0"><iframe srcdoc="{frame}" style="width:{width}px;height:800px;border:0">'
-    )
-    command = [
-        str(CHROMIUM),
-        *"--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking".split(),
-        *"--disable-component-update --disable-sync --hide-scrollbars --window-size=1400,900 --virtual-time-budget=3000 --dump-dom".split(),
-        f"--user-data-dir={tmp_path / 'profile'}",
-        (tmp_path / "frame.html").as_uri(),
-    ]
-    shown = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
-    title = re.search(r"<title>(width .*?)</title>", shown)
-    assert title is not None
-    assert title[1].strip() == f"width {width} scroll {width} out"
+@NEEDS_CHROMIUM
+def test_the_page_fits_its_window(folder: Path, tmp_path: Path) -> None:
+    """No sideways scrolling, and nothing sticks out of its window."""
+    with Browser(tmp_path / "profile") as browser:
+        for width in (360, 390, 768, 1280):
+            browser.look(width)
+            browser.open((folder / "report.html").as_uri())
+            assert browser.run("document.documentElement.scrollWidth") == width
+            assert (
+                browser.run(
+                    "[...document.querySelectorAll('body *')].filter((element) => !element.closest('.scroll, pre')"
+                    " && element.getBoundingClientRect().right > innerWidth + 1).map((element) => element.tagName)"
+                )
+                == []
+            )
+        assert browser.errors == []
 
 
 def test_a_report_that_would_compare_nothing_leaves_the_one_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from sentiment.data.reading.delimited import Told, read_delimited
 from sentiment.data.reading.encodings import encoding_of
 from sentiment.data.reading.json_files import read_json_file, read_json_lines
-from sentiment.data.reading.raw_lines import OPENERS, Bad, count_lines, lines_of, refuse
+from sentiment.data.reading.raw_lines import OPENERS, UTF_8, Bad, count_lines, lines_of, refuse
 from sentiment.data.reading.spreadsheets import read_sheet
 from sentiment.terminal.errors import UserError
 
@@ -51,9 +51,9 @@ def kind_of(path: Path) -> str | None:
     return None
 
 
-def read_lines(path: Path, bad: Bad = refuse) -> Iterator[SourceRow]:
-    """Read a text file in UTF-8, one text a line, as rows with the column text; `bad` as for `read_rows`."""
-    for number, line in lines_of(path, bad):
+def read_lines(path: Path, bad: Bad = refuse, encoding: str = UTF_8) -> Iterator[SourceRow]:
+    """Read a text file, one text a line, as rows with the column text; `bad` as for `read_rows`."""
+    for number, line in lines_of(path, bad, encoding):
         yield SourceRow(number, {"text": line.rstrip("\r\n")})
 
 
@@ -212,6 +212,9 @@ def _read_parquet(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
 def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
     try:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
+            names = file.schema_arrow.names
+            if len(set(names)) < len(names):
+                raise UserError(f"{path}: a column name stands twice in {names}: rename one")
             yield from file.iter_batches(batch_size=size)
     except pa.ArrowException as error:
         raise UserError(f"{path}: not a readable parquet file ({error})") from None

@@ -1,6 +1,7 @@
 """The test report as one page to send on: report.md with its figures inside, which needs no network and no other file."""
 
 import base64
+import itertools
 import re
 from html import escape
 from pathlib import Path
@@ -8,9 +9,11 @@ from pathlib import Path
 from markdown_it import MarkdownIt
 
 _PICTURE = re.compile(r'<img src="([\w-]+\.png)" alt="([^"<>]*)" width="\d+%">')
+_ALONE = re.compile(r"^<img [^>\n]*>$", re.MULTILINE)  # Markdown makes no paragraph of a picture alone on its line
+_TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _STYLE = """
 :root { --paper: #ffffff; --ink: #22272e; --soft: #59636e; --line: #d9dde3; --panel: #f5f7f9; --mark: #0061a0; }
-@media (prefers-color-scheme: dark) {
+@media screen and (prefers-color-scheme: dark) {
   :root { --paper: #14181d; --ink: #e3e7eb; --soft: #a3adb8; --line: #37404a; --panel: #1d232a; --mark: #6cb8f0; }
 }
 * { box-sizing: border-box; }
@@ -30,7 +33,24 @@ th, td { padding: .45rem .65rem; text-align: left; vertical-align: top; border-t
 td:last-child { min-width: 10rem; overflow-wrap: anywhere; }
 thead th { border-top: 0; background: var(--panel); font-weight: 600; }
 code { font: .9em ui-monospace, "DejaVu Sans Mono", monospace; background: var(--panel); border-radius: .25rem; padding: .05rem .25rem; }
-@media print { .scroll { overflow: visible; border: 0; } h2 { break-after: avoid; } img, tr { break-inside: avoid; } }
+@media (max-width: 40rem) { th, td { padding: .45rem .4rem; } td:last-child { min-width: 6rem; } }
+@media print, (max-width: 40rem) {
+  table.texts, .texts tbody, .texts tr { display: block; }
+  .texts thead { display: none; }
+  .texts tr { border-top: 1px solid var(--line); padding: .45rem .65rem; }
+  .texts tr:first-child { border-top: 0; }
+  .texts td { display: inline-block; border: 0; padding: 0 .9rem 0 0; }
+  .texts td:last-child { display: block; padding: .25rem 0 0; }
+  .texts td:not(:last-child)::before { content: attr(data-label) " "; color: var(--soft); }
+}
+@media print {
+  :root { color-scheme: light; }
+  main { max-width: none; padding: 0; }
+  .scroll { overflow: visible; border: 0; }
+  p.figures { grid-template-columns: 1fr 1fr; }
+  h2 { break-after: avoid; }
+  img, tr { break-inside: avoid; }
+}
 """
 
 
@@ -51,8 +71,9 @@ def html_page(markdown: str, folder: Path) -> str:
     """
     content = MarkdownIt("commonmark", {"html": True}).enable("table").render(markdown)
     content = _PICTURE.sub(lambda match: _embedded(folder / match[1], match[2]), content)
+    content = _ALONE.sub(lambda match: f"<p>{match[0]}</p>", content)
     content = re.sub(r"<p>(?=<img )", '<p class="figures">', content)
-    content = content.replace("<table>", '<div class="scroll" tabindex="0"><table>').replace("</table>", "</table></div>")
+    content = _TABLE.sub(lambda match: f'<div class="scroll" tabindex="0">{_labelled(match[0])}</div>', content)
     title = markdown.partition("\n")[0].lstrip("# ")
     return f"""<!doctype html>
 <html lang="en">
@@ -76,3 +97,13 @@ def _embedded(path: Path, description: str) -> str:
     if not path.is_file():
         return ""
     return f'<img src="data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}" alt="{description}">'
+
+
+def _labelled(table: str) -> str:
+    """Name the cells of a table that ends with texts: where it is narrow each row is a paragraph without a header above it."""
+    names = re.findall(r"<th>(.*?)</th>", table)
+    if names[-1] != "text":
+        return table
+    position = itertools.count()
+    labelled = re.sub(r"<td>", lambda _: f'<td data-label="{escape(names[next(position) % len(names)])}">', table)
+    return labelled.replace("<table>", '<table class="texts">', 1)

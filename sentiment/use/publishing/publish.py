@@ -71,8 +71,15 @@ def publish(wanted: Publication) -> None:
 
 def describe(wanted: Publication) -> Published:
     """Gather what the card says from the workspace; a UserError where it is not what its last commit and dvc.lock say."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
     if wanted.repository.count("/") != 1 or not all(wanted.repository.split("/")):
         raise UserError(f"publish {wanted.repository}: name the repository as owner/name")
+    try:
+        validate_repo_id(wanted.repository)
+    except HFValidationError as error:
+        raise UserError(f"publish: the Hub takes no such name ({error_line(str(error))})") from None
     if run_git("status", "--porcelain", "--", "params.yaml", "dvc.lock", "dvc.yaml", "stages", "sentiment").strip():
         raise UserError("publish: parameters or code differ from the last commit, so that nobody could make this model again: commit first")
     if changed := json.loads(run_dvc("status", "--json") or "{}"):

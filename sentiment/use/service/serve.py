@@ -1,5 +1,6 @@
 """A trained model as a web service: POST /predict and /explain, GET /model, GET /health, and one page."""
 
+import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -19,19 +20,25 @@ from sentiment.core.files import read_json
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.model.trained.temperature import read_temperature
 from sentiment.terminal.errors import UserError
+from sentiment.terminal.printable import listed
 from sentiment.terminal.progress import say
 from sentiment.use.answers import LabelRule
 from sentiment.use.explain import explain
 from sentiment.use.model_source import find_model
 from sentiment.use.predict import Predictor
+from sentiment.use.service.failures import Failures
 from sentiment.use.service.request_batches import BusyError, RequestBatches
 from sentiment.use.service.request_limits import BodyLimits
 
 MOST_TEXTS = 256
 MOST_CHARACTERS = 20_000
 _MOST_CONNECTIONS = 128
+_BACKLOG = 2048
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
-_POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; base-uri 'none'; form-action 'none'"
+_POLICY = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'"
+)
 
 OneText = Annotated[str, Field(max_length=MOST_CHARACTERS)]
 
@@ -42,7 +49,7 @@ class ToExplain(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     text: OneText
-    label: str | None = None
+    label: Annotated[str, Field(max_length=MOST_CHARACTERS)] | None = None
 
 
 class Word(BaseModel):
@@ -117,11 +124,16 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
     app = FastAPI(title="Sentiment", description=f"The classifier {model}", docs_url=None, redoc_url=None, lifespan=running)
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(BodyLimits)
+    app.add_middleware(Failures)
 
     @app.exception_handler(RequestValidationError)
-    async def refuse(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def refuse(request: Request, error: RequestValidationError) -> JSONResponse:
+        if not request.headers.get("content-type", "").partition(";")[0].strip().endswith("json"):
+            return JSONResponse({"detail": "body: send JSON, with the header Content-Type: application/json"}, status_code=415)
         # Without the input: it may be long, private, or half a character, which no answer can hold.
-        found = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]]
+        errors = error.errors()[:3]
+        places = [one["loc"][:-1] if one["type"] == "extra_forbidden" else one["loc"] for one in errors]
+        found = [f"{'.'.join(map(str, place))}: {one['msg']}" for place, one in zip(places, errors, strict=True)]
         return JSONResponse({"detail": "; ".join(found).encode(errors="replace").decode()}, status_code=422)
 
     @app.post("/predict")
@@ -139,6 +151,8 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
 
     @app.post("/explain")
     async def explain_one(request: ToExplain) -> Why:
+        if request.label is not None and request.label not in predictor.class_names:
+            raise HTTPException(422, f"label: the model has no such class; it knows {listed(predictor.class_names)}")
         try:
             found = await batches.alone(lambda: explain(predictor, request.text, request.label))
         except BusyError:
@@ -193,23 +207,25 @@ def serve(model: str, place: Place, abstain_below: float = 0.0) -> None:
     predictor = Predictor(find_model(model))
     hosts = [*_LOOPBACK, "[::1]"] if place.host in _LOOPBACK else ["*"]
     app = make_app(predictor, model, hosts, abstain_below)
+    listening = _listen(place)
     if "*" in hosts:
         print(
             f"serve: {place.host} can be reached from other machines, without a password: docs/use.md says what to put in front of it",
             file=sys.stderr,
         )
     config = uvicorn.Config(
-        app, host=place.host, port=place.port, log_level="error", access_log=False, limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=10,
-        server_header=False,
-    )  # fmt: skip
-    try:
-        listening = config.bind_socket()
-    except SystemExit:
-        raise UserError(
-            f"serve: {place.host}, port {place.port} cannot be listened on: another program may have it; name another with --port"
-        ) from None
-    listening.listen()  # from here on a client waits, and is not refused
+        app, log_level="error", access_log=False, limit_concurrency=_MOST_CONNECTIONS, timeout_graceful_shutdown=10, server_header=False
+    )
     say(f"serve: http://{place.host}:{listening.getsockname()[1]} (Ctrl-C ends it)")
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once the requests are answered
         uvicorn.Server(config).run(sockets=[listening])
     say("serve: stopped")
+
+
+def _listen(place: Place) -> socket.socket:
+    """Listen: from here on a client waits, and is not refused."""
+    try:
+        return socket.create_server((place.host, place.port), family=socket.AF_INET6 if ":" in place.host else socket.AF_INET, backlog=_BACKLOG)
+    except OSError as error:
+        why = f"cannot be listened on ({str(error.strerror).partition(' (')[0]})"
+        raise UserError(f"serve: {place.host}, port {place.port} {why}: name another with --host or --port") from None

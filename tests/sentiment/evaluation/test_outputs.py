@@ -30,6 +30,7 @@ from sentiment.evaluation.report.page import TestResult as Result  # pytest woul
 from sentiment.evaluation.report.result_files import draw_figures, write_by_class, write_curves
 from sentiment.evaluation.slices import by_cut, by_length, by_value, difference, slice_of
 from sentiment.model.trained.temperature import Temperature
+from tests.browser import NEEDS_CHROMIUM, Browser
 
 HOSTILE = "<script>alert(1)</script> | `x` [a](http://example.org) $y$"
 
@@ -92,6 +93,28 @@ def test_a_page_to_send_on_has_its_figures_inside(tmp_path: Path) -> None:
     page = html_page(render_page(result()), tmp_path)
     assert page.count("<img") == 1 and "data:image/png;base64,cGljdHVyZQ==" in page
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+
+
+@NEEDS_CHROMIUM
+def test_on_a_phone_and_on_paper_the_texts_are_read_without_scrolling(tmp_path: Path) -> None:
+    Image.new("RGB", (1200, 900)).save(tmp_path / "lr.png")
+    mistakes = [Mistake(f"row-{number}", "a text of some words " * 9, "negative", "positive", 0.97) for number in range(20)]
+    (tmp_path / "report.html").write_text(html_page(render_page(result(mistakes=mistakes)), tmp_path), encoding="utf-8")
+    with Browser(tmp_path / "profile") as browser:
+        browser.look(390, dark=True)
+        browser.open((tmp_path / "report.html").as_uri())
+        assert browser.run("document.documentElement.scrollWidth") == 390
+        for medium in ("screen", "print"):
+            browser.call("Emulation.setEmulatedMedia", media=medium, features=[{"name": "prefers-color-scheme", "value": "dark"}])
+            cells = browser.run(
+                "[...document.querySelectorAll('.texts td')].map((cell) => cell.getBoundingClientRect()).map((box) => [box.right, box.height])"
+            )
+            assert len(cells) >= 20 * 5
+            assert all(right <= 390 and height < 200 for right, height in cells)
+        assert browser.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"  # paper is white
+        browser.look(1280)
+        assert browser.run("document.querySelector('img').getBoundingClientRect().width") < 600
+        assert browser.errors == []
 
 
 def result(**changes: object) -> Result:

@@ -198,6 +198,12 @@ def test_a_workspace_that_differs_from_its_commit_is_refused(workspace: Path, mo
         publish_module.describe(Publication("me/films"))
 
 
+@pytest.mark.parametrize("name", ["films", "a/b/c", "../films", "me/fi lms", "me/-films"])
+def test_a_name_that_the_hub_does_not_take_is_refused_before_it_is_asked(workspace: Path, name: str) -> None:
+    with pytest.raises(UserError, match="owner/name|takes no such name"):
+        publish_module.describe(Publication(name))
+
+
 def test_a_licence_that_is_not_known_must_be_named(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publish_module, "run_git", lambda *_: "")
     monkeypatch.setattr(publish_module, "run_dvc", lambda *_: "{}")

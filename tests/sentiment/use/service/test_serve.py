@@ -6,20 +6,19 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-import uvicorn
 
 from sentiment.use.answers import LabelRule
 from sentiment.use.explain import explain
 from sentiment.use.predict import Predictor
 from sentiment.use.service import request_limits
 from sentiment.use.service.serve import MOST_CHARACTERS, MOST_TEXTS, make_app
+from tests.serving import serving
 from tests.trained import tiny_classifier
 
 
@@ -29,10 +28,10 @@ class Client:
     def __init__(self, port: int, predictor: Predictor) -> None:
         self.port, self.predictor = port, predictor
 
-    def ask(self, method: str, path: str, body: Any = None, host: str = "127.0.0.1") -> tuple[int, Any]:
+    def ask(self, method: str, path: str, body: Any = None, host: str = "127.0.0.1", kind: str = "application/json") -> tuple[int, Any]:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         content = body if isinstance(body, bytes | None) else json.dumps(body).encode()
-        connection.request(method, path, content, {"Content-Type": "application/json", "Host": host})
+        connection.request(method, path, content, {"Content-Type": kind, "Host": host})
         reply = connection.getresponse()
         read = reply.read().decode()
         connection.close()
@@ -45,18 +44,10 @@ class Client:
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     predictor = Predictor(tiny_classifier(tmp_path_factory.mktemp("serve") / "classifier"))
-    config = uvicorn.Config(make_app(predictor, "tiny", ["127.0.0.1"]), port=0, log_level="error", access_log=False)
-    listening = config.bind_socket()
-    listening.listen()
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]})
-    thread.start()
-    found = Client(listening.getsockname()[1], predictor)
-    yield found
-    assert found.predict("good")[0] == 200  # after all that was done to it
-    server.should_exit = True
-    thread.join(30)
-    assert not thread.is_alive()
+    with serving(make_app(predictor, "tiny", ["127.0.0.1"])) as port:
+        found = Client(port, predictor)
+        yield found
+        assert found.predict("good")[0] == 200  # after all that was done to it
 
 
 def test_it_answers_as_predict_does(client: Client) -> None:
@@ -94,6 +85,9 @@ def test_requests_at_once_get_their_own_answers(client: Client) -> None:
         ({"texts": [3]}, 422, "string"),
         ({"texts": ["good"], "\ud83d": 1}, 422, "unicode"),
         ({"texts": ["good"], "more": 1}, 422, "not permitted"),
+        ({"texts": ["good"], "k" * 100_000: 1}, 422, "not permitted"),
+        (b'{"texts": [NaN]}', 422, "texts.0"),
+        (b'{"texts": ' + b"9" * 10_000 + b"}", 400, "body"),
         ({"texts": ["x" * (MOST_CHARACTERS + 1)]}, 422, f"at most {MOST_CHARACTERS}"),
         ({"texts": ["good"] * 10_000}, 422, f"at most {MOST_TEXTS}"),
         ({"texts": ["x" * 10_000_000]}, 413, "MiB"),
@@ -114,8 +108,30 @@ def test_it_explains_a_text_and_gives_the_text_back_whole(client: Client) -> Non
     assert "".join(word["text"] for word in content["words"]) == text
     expected = explain(client.predictor, text)
     assert [word["weight"] for word in content["words"] if word["weight"] is not None] == pytest.approx([word.weight for word in expected.words])
-    assert client.ask("POST", "/explain", {"text": text, "label": "great"})[0] == 422
+    for label in ("secret", "\ud83d", "x" * 100_000, 3):
+        status, content = client.ask("POST", "/explain", {"text": text, "label": label})
+        assert status == 422 and "label" in content["detail"] and "secret" not in content["detail"] and len(content["detail"]) < 500
     assert client.ask("POST", "/explain", {"text": ""})[0] == 422
+
+
+def test_other_content_than_json_is_refused_in_words(client: Client) -> None:
+    for kind in ("text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", ""):
+        status, content = client.ask("POST", "/predict", b'{"texts": ["good"]}', kind=kind)
+        assert (status, content) == (415, {"detail": "body: send JSON, with the header Content-Type: application/json"})
+
+
+def test_a_defect_is_answered_and_logged_without_what_was_sent(
+    client: Client, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(texts: list[str], *_: Any) -> list[Any]:
+        raise RuntimeError(texts[0])
+
+    monkeypatch.setattr(client.predictor, "answer", fail)
+    status, content = client.predict("a private sentence")
+    assert status == 500 and "failed on this request" in content["detail"]
+    logged = capsys.readouterr().err
+    assert logged.startswith("serve: a request failed: RuntimeError in fail (") and len(logged.splitlines()) == 1
+    assert "private" not in logged
 
 
 def test_other_hosts_and_methods_are_refused(client: Client) -> None:
@@ -142,6 +158,14 @@ def test_it_describes_the_model_and_itself(client: Client) -> None:
     assert status == 200 and "<textarea" in page
     assert "http://" not in page and "https://" not in page  # nothing is loaded from elsewhere
     assert "innerHTML" not in page
+
+
+@pytest.mark.parametrize("host", ["nowhere.invalid", "192.0.2.1"])
+def test_an_address_that_is_not_here_is_one_line(client: Client, host: str) -> None:
+    command = [sys.executable, "-m", "sentiment", "serve", "--model", str(client.predictor.folder), "--host", host]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
+    assert done.stderr.startswith(f"error: serve: {host}, port 8000 cannot be listened on (")
 
 
 def test_ctrl_c_ends_the_service_in_one_line(client: Client) -> None:
