@@ -7,10 +7,10 @@ from pathlib import Path
 
 from ablations.repository import environment
 from sentiment.core import paths
+from sentiment.core.checkpoint_mirror import CHECKPOINTS_VARIABLE, check_mirror, mirror_address
 from sentiment.terminal.errors import UserError
 
 THREADS_VARIABLE = "OMP_NUM_THREADS"
-CHECKPOINTS_VARIABLE = "SENTIMENT_CHECKPOINTS"
 
 
 @dataclass(frozen=True)
@@ -74,19 +74,21 @@ def cores_here() -> int:
 
 
 def shared_folder() -> Path:
-    """Return where checkpoints, logs and SwanLab's runs of all workers go: ``SENTIMENT_CHECKPOINTS``, else the checkout.
+    """Return where checkpoints, logs and SwanLab's runs of all workers go: the folder ``SENTIMENT_CHECKPOINTS``, else the checkout.
 
     Raises
     ------
     UserError
-        Where ``SENTIMENT_CHECKPOINTS`` is no folder that is there, such as an address of an object store.
+        Where ``SENTIMENT_CHECKPOINTS`` is neither a folder that is there nor an address that can be used.
     """
     given = os.environ.get(CHECKPOINTS_VARIABLE)
-    if not given:
+    if mirror_address():
+        check_mirror()
+    if not given or mirror_address():
         return Path.cwd().resolve()
     if not (folder := Path(given)).is_absolute() or not folder.is_dir():
         raise UserError(
-            f"{CHECKPOINTS_VARIABLE}={given}: no folder that is there, given from the root: it must be on storage that all workers share, "
-            "as NFS; `mkdir -p` makes it"
+            f"{CHECKPOINTS_VARIABLE}={given}: no folder that is there, given from the root, and no address, as s3://bucket/checkpoints: "
+            "a folder must be on storage that all workers share, as NFS; `mkdir -p` makes it"
         )
     return folder.resolve()

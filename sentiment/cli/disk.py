@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 from sentiment.core import paths
+from sentiment.core.checkpoint_mirror import list_mirrors, mirror_address, reason_of, remove_mirror
 from sentiment.core.checkpoint_store import KeptTraining, list_checkpoints, remove_checkpoint, size_of
 from sentiment.core.files import read_json
 from sentiment.terminal.errors import UserError
@@ -30,6 +31,8 @@ def disk_usage() -> str:
     for kept in list_checkpoints():
         command = "wait for it to end" if kept.locked else f"python -m sentiment clean {kept.name}"
         table.add_row(f"checkpoints {kept.name}", bytes_in_words(kept.size), _state(kept, here), command)
+    for name, size in _mirrors().items():
+        table.add_row(f"mirror {name}", bytes_in_words(size), str(mirror_address()), f"python -m sentiment clean {name}")
     root = paths.main_root()
     for name, command in _OTHERS.items():
         if (root / name).is_dir():
@@ -47,7 +50,8 @@ def clean_checkpoints(names: list[str], unfinished: bool) -> None:
     Parameters
     ----------
     names : list of str
-        Trainings, as `disk_usage` lists them; without any, those whose outputs lie here.
+        Trainings, as `disk_usage` lists them; without any, those whose outputs lie here. Their mirrors go too, and a
+        training that only the mirror knows goes by its name alone: another machine may be at it.
     unfinished : bool
         All that no process is at, interrupted trainings too.
 
@@ -57,9 +61,13 @@ def clean_checkpoints(names: list[str], unfinished: bool) -> None:
         Where a name is not there, or a process is at that training.
     """
     kept = {one.name: one for one in list_checkpoints()}
-    if strangers := [name for name in names if name not in kept]:
+    mirrors = _mirrors() if set(names) - set(kept) else {}
+    if strangers := [name for name in names if name not in kept and name not in mirrors]:
         raise UserError(f"there are no checkpoints of {', '.join(strangers)}: `python -m sentiment show --disk` lists them")
-    if not kept:
+    for name in [name for name in names if name not in kept]:
+        remove_mirror(name)
+        say(f"removed: {name} ({bytes_in_words(mirrors[name])} at {mirror_address()})")
+    if not kept and not mirrors:
         say("there are no checkpoints: nothing to remove, no training lost")
     here = _trained_here()
     removed: list[KeptTraining] = []
@@ -79,6 +87,16 @@ def clean_checkpoints(names: list[str], unfinished: bool) -> None:
         say(
             f"lost: {time_in_words(sum(one.seconds for one in lost))} of training, {sum(one.step for one in lost)} steps; such a training starts anew"
         )
+
+
+def _mirrors() -> dict[str, int]:
+    """Return what the mirror holds, where there is one; one that does not answer costs a line."""
+    address = mirror_address()
+    try:
+        return list_mirrors(address) if address else {}
+    except Exception as error:  # whatever the store's package raises
+        say(f"the mirror {address} cannot be read: {reason_of(error)}")
+        return {}
 
 
 def _state(kept: KeptTraining, here: str | None) -> str:

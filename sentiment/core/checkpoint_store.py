@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sentiment.core.checkpoint_mirror import MANIFEST, remove_mirror
 from sentiment.core.files import read_json
 from sentiment.core.paths import main_root
 
-MANIFEST = "manifest.json"  # of one checkpoint, written last
+TRASH = ".removed-"  # begins the name of what the next training in that folder removes
 _FOLDER = ".checkpoints"
-_REMOVED = ".removed-"
 _NAME = re.compile(r"[0-9A-Za-z][0-9A-Za-z_-]*")
 
 
@@ -99,7 +99,7 @@ def list_checkpoints() -> list[KeptTraining]:
 
 
 def remove_checkpoint(name: str) -> bool:
-    """Remove a training's checkpoints and its lock.
+    """Remove a training's checkpoints and its lock, and its mirror where there is one.
 
     Parameters
     ----------
@@ -113,13 +113,15 @@ def remove_checkpoint(name: str) -> bool:
         False where a process is at that training: then nothing is removed.
     """
     root = checkpoints_root()
-    if not _NAME.fullmatch(name) or not root.is_dir():
+    if not _NAME.fullmatch(name):
         return True
-    with lock_training(name) as mine:
-        if not mine:
-            return False
-        empty_trash(root)
-        discard(root / name)
+    if root.is_dir():
+        with lock_training(name) as mine:
+            if not mine:
+                return False
+            empty_trash(root)
+            discard(root / name)
+    remove_mirror(name)
     return True
 
 
@@ -127,14 +129,14 @@ def discard(path: Path) -> None:
     """Remove a folder so that no half of it is ever found under its name: it is renamed first."""
     if not path.exists():
         return
-    trash = path.with_name(f"{_REMOVED}{path.name}-{uuid.uuid4().hex[:8]}")
+    trash = path.with_name(f"{TRASH}{path.name}-{uuid.uuid4().hex[:8]}")
     path.rename(trash)
     shutil.rmtree(trash)
 
 
 def empty_trash(folder: Path) -> None:
     """Complete the removals in a folder that a killed process left incomplete."""
-    for trash in folder.glob(f"{_REMOVED}*"):
+    for trash in folder.glob(f"{TRASH}*"):
         shutil.rmtree(trash, ignore_errors=True)
 
 

@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sentiment.core.checkpoint_store import MANIFEST, checkpoint_steps, checkpoints_root, discard, empty_trash, lock_training
+from sentiment.core.checkpoint_mirror import MANIFEST
+from sentiment.core.checkpoint_store import checkpoint_steps, checkpoints_root, discard, empty_trash, lock_training
 from sentiment.core.files import read_json, write_json
 from sentiment.terminal.errors import Interrupted, UserError
 from sentiment.terminal.progress import say
+from sentiment.training.mirroring import mirrored
 
 EXPERIMENT_VARIABLE = "DVC_EXP_NAME"
 _STATE = "trainer_state.json"
@@ -97,7 +99,8 @@ def checkpoint_folder(name: str, owner: bool = True) -> Iterator[Path]:
         folder.mkdir(exist_ok=True)
         empty_trash(folder)
         try:
-            yield folder
+            with mirrored(name, folder):
+                yield folder
         except KeyboardInterrupt:
             raise Interrupted(_how_to_resume(folder)) from None
         finally:

@@ -42,6 +42,30 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(project: Project, num
     assert project.checkpoints() == []
 
 
+def test_a_training_killed_on_a_machine_that_is_gone_goes_on_from_the_mirror(project: Project, tmp_path: Path, wait_for: Callable[..., None]) -> None:
+    mirror = tmp_path / "store/checkpoints"
+    address = mirror.as_uri()
+    project.run("python", "-c", edit("train", "epochs", 12))
+    project.run("python", "-m", "stages.train")
+    whole = digests(project)
+    project.forget_training()
+
+    environment = {**project.environment, "SENTIMENT_CHECKPOINTS": address}
+    process = subprocess.Popen(["python", "-m", "stages.train"], cwd=project.root, env=environment, stdout=subprocess.DEVNULL)
+    wait_for(lambda: any(mirror.glob("*/checkpoint-*/manifest.json")), 120, "a checkpoint in the mirror")
+    process.send_signal(signal.SIGKILL)
+    process.wait(timeout=60)
+    for folder in (".checkpoints", "models/classifier", "reports/train"):
+        shutil.rmtree(project.root / folder)
+
+    again = project.run("python", "-m", "stages.train", SENTIMENT_CHECKPOINTS=address)
+    assert f"from {address}" in again.stdout and "goes on from step" in again.stdout
+    assert digests(project) == whole
+    assert len(list(mirror.glob("*/checkpoint-*/manifest.json"))) <= 2
+    project.run("python", "-m", "stages.eval", SENTIMENT_CHECKPOINTS=address)
+    assert project.checkpoints() == [] and not list(mirror.iterdir())
+
+
 def test_a_training_whose_outputs_dvc_lost_is_not_repeated(project: Project) -> None:
     project.run("python", "-c", edit("train", "epochs", 1))
     project.dvc("repro", "train")  # eval has not run: DVC may have died before it saved anything
