@@ -144,7 +144,7 @@ def measure(job: PredictJob) -> dict[str, Any]:
     }
 
 
-def markdown_of(jobs: Iterable[dict[str, Any]]) -> str:
+def jobs_table(jobs: Iterable[dict[str, Any]]) -> str:
     """Return the table of all jobs."""
     lines = [
         "| file | seconds | texts/s | forward pass alone: texts/s | ratio | highest memory | in the first quarter |",
@@ -170,7 +170,7 @@ def main() -> None:
             measure(review_job(Path(folder), options.reviews, options.rows)),
             measure(line_job(Path(folder), options.lines)),
         ]
-    show_markdown(markdown_of(jobs))
+    show_markdown(jobs_table(jobs))
     record = {"command": command_line("predict_scale"), "commit": commit_here(), "jobs": jobs}
     write_json(output_file(options, "predict_scale"), record)
 

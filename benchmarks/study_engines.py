@@ -212,7 +212,7 @@ def overhead(seconds: Mapping[str, float]) -> float:
     return (sum(seconds.values()) - training) / training
 
 
-def markdown_of(results: Sequence[Mapping[str, Any]]) -> str:
+def studies_table(results: Sequence[Mapping[str, Any]]) -> str:
     """Return the tables: the time of each study, and the phases of the experiments that ran one by one."""
     same = alike(results)
     lines = ["| study | engine | at once | threads | seconds | same bits |", "| --- | --- | ---: | ---: | ---: | --- |"]
@@ -250,7 +250,7 @@ def main() -> None:
     for study in chosen:
         with tempfile.TemporaryDirectory(prefix="study_engines-") as folder:
             results.append(run_study(study, Path(folder)))
-            show_markdown(markdown_of(results))
+            show_markdown(studies_table(results))
     write_json(output_file(options, "study_engines"), {"command": command_line("study_engines"), "commit": commit_here(), "results": results})
 
 

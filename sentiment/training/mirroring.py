@@ -5,6 +5,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from sentiment.core.checkpoint_mirror import MANIFEST, CheckpointMirror, mirror_address, reason_of
@@ -46,11 +47,17 @@ def mirrored(name: str, folder: Path) -> Iterator[None]:
         mirroring.end()
 
 
+@dataclass(frozen=True)
+class _Saved:
+    step: int
+    at: int  # nanoseconds; a step that is trained again, as after a damaged checkpoint, is another one
+
+
 class _Mirroring(threading.Thread):
     def __init__(self, mirror: CheckpointMirror, folder: Path) -> None:
         super().__init__(daemon=True)
         self._mirror, self._folder = mirror, folder
-        self._sent: set[int] = set()
+        self._sent: set[_Saved] = set()
         self._kept_some = False
         self._warned = False
         self._enough = threading.Event()  # send what is there, then end
@@ -58,13 +65,13 @@ class _Mirroring(threading.Thread):
 
     def fetch(self) -> None:
         """Fetch what the mirror has, the newest first; the training compares the files with their digests."""
-        here = {step for step, _ in self._whole()}
+        here = {saved.step for saved in self._whole()}
         try:
             there = self._mirror.checkpoints()
         except Exception as error:  # whatever the store's package raises
             self._warn(error)
             return
-        self._sent = here & set(there)
+        self._sent = {saved for saved in self._whole() if saved.step in there}
         if max(there, default=0) <= max(here, default=0):
             return
         for step in sorted(set(there) - here, reverse=True):
@@ -74,12 +81,13 @@ class _Mirroring(threading.Thread):
                 self._mirror.fetch(step, partial)
                 discard(self._folder / f"checkpoint-{step}")  # one that was not saved to the end
                 partial.rename(self._folder / f"checkpoint-{step}")
-                self._sent.add(step)
+                self._sent |= {saved for saved in self._whole() if saved.step == step}
             except Exception as error:
                 say(f"train: it is passed over: {reason_of(error)}")
                 shutil.rmtree(partial, ignore_errors=True)
 
     def run(self) -> None:
+        """Send checkpoints as they are saved."""
         while not self._ended.is_set():
             enough = self._enough.wait(_LOOK_EVERY_SECONDS)
             while not self._ended.is_set() and self._send_newest():
@@ -90,7 +98,7 @@ class _Mirroring(threading.Thread):
     def send_rest(self) -> None:
         """Wait until what is saved is sent too, for a minute at most, and not where the mirror failed before."""
         self._enough.set()
-        if not self._warned and {step for step, _ in self._whole()} - self._sent:
+        if not self._warned and self._whole() - self._sent:
             say(f"train: sending the last checkpoint to {self._mirror.address}")
         if not self._warned:
             self.join(_TIME_TO_SEND_SECONDS)
@@ -109,12 +117,12 @@ class _Mirroring(threading.Thread):
     def _send_newest(self) -> bool:
         """Send the newest checkpoint that is not sent; False where there is none."""
         whole = self._whole()
-        self._sent &= {step for step, _ in whole}
+        self._sent &= whole
         self._kept_some |= bool(whole)
-        waiting = [(step, checkpoint) for step, checkpoint in whole if step not in self._sent]
-        if not waiting:
+        waiting = max(whole - self._sent, default=None, key=lambda saved: saved.step)
+        if waiting is None:
             return False
-        step, checkpoint = waiting[0]
+        checkpoint = self._folder / f"checkpoint-{waiting.step}"
         copy = self._partial()
         try:
             # The training may remove its checkpoint meanwhile. A name of its own keeps the files without taking room.
@@ -123,17 +131,23 @@ class _Mirroring(threading.Thread):
             shutil.rmtree(copy, ignore_errors=True)
             return checkpoint.exists()  # else removed at this moment: a newer one is there
         try:
-            self._mirror.send(step, list(copy.iterdir()))
-            self._mirror.prune({step for step, _ in self._whole()})
+            self._mirror.send(waiting.step, list(copy.iterdir()))
+            self._mirror.prune({saved.step for saved in self._whole()})
         except Exception as error:
             self._warn(error)
         finally:
-            self._sent.add(step)  # also where it failed: the next one is tried
+            self._sent.add(waiting)  # also where it failed: the next one is tried
             shutil.rmtree(copy, ignore_errors=True)
         return True
 
-    def _whole(self) -> list[tuple[int, Path]]:
-        return [(step, checkpoint) for step, checkpoint in checkpoint_steps(self._folder) if (checkpoint / MANIFEST).exists()]
+    def _whole(self) -> set[_Saved]:
+        found = set()
+        for step, checkpoint in checkpoint_steps(self._folder):
+            try:
+                found.add(_Saved(step, (checkpoint / MANIFEST).stat().st_mtime_ns))
+            except OSError:
+                continue  # not whole yet, or removed at this moment
+        return found
 
     def _partial(self) -> Path:
         """Return a name that the next training in this folder removes, where this one is killed."""

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.study_engines import StageClock, alike, markdown_of, overhead, phases, studies
+from benchmarks.study_engines import StageClock, alike, overhead, phases, studies, studies_table
 
 
 def test_marks_are_noted_when_a_log_first_has_them(tmp_path: Path) -> None:
@@ -45,7 +45,7 @@ def test_engines_are_alike_where_all_digests_are() -> None:
     assert list(alike([result("queue", same), result("ray", same)]).values()) == [True]
     assert list(alike([result("queue", same), result("ray", other)]).values()) == [False]
     assert list(alike([result("queue", same)]).values()) == [False]
-    table = markdown_of([result("queue", same), result("ray", same, 12.4)]).splitlines()
+    table = studies_table([result("queue", same), result("ray", same, 12.4)]).splitlines()
     assert table[3] == "| two trainings of the baseline | ray | 1 | 2 | 12 | yes |"
     assert table[5] == "| phase (seconds) | queue: first | second | ray: first | second |"
     assert table[-1] == "| beside training | 20 % | 10 % | 20 % | 10 % |"

@@ -83,5 +83,5 @@ def test_files_to_classify_have_as_many_texts_as_asked_for(tmp_path: Path, monke
 
 def test_the_table_compares_a_job_with_the_forward_pass_alone() -> None:
     job = {"name": "10 lines", "seconds": 5.0, "texts_per_second": 2.0, "forward_texts_per_second": [2.0, 3.0], "ratio": 0.8}
-    table = predict_scale.markdown_of([{**job, "peak_mib": 1234.0, "peak_mib_first_quarter": 1000.0}])
+    table = predict_scale.jobs_table([{**job, "peak_mib": 1234.0, "peak_mib_first_quarter": 1000.0}])
     assert table.splitlines()[-1] == "| 10 lines | 5 | 2 | 2 | 0.80 | 1,234 MiB | 1,000 MiB |"
