@@ -22,7 +22,7 @@ class MeasuredRun:
     Attributes
     ----------
     seconds : float
-        From its start to its end.
+        Wall time.
     memory : list of int
         Bytes of the process and those it started together (resident), one reading each 50 ms.
     """

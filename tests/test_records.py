@@ -118,6 +118,16 @@ def quotes() -> list[tuple[str, str]]:
         ("docs/use.md", f"get {load['texts_per_second']:.0f} answers a second for a minute, none of {load['requests']:,} fails"),
         ("docs/use.md", f"95 % take less than {load['p95_ms']:.0f} ms; the bare model reads {load['bare_texts_per_second']:.0f} texts a second"),
     ]
+    reviews, short = record("benchmarks/results/predict_scale.json")["jobs"]
+    memory_of_lines = f"{reviews['peak_mib']:,.0f} MiB of memory; {short['rows']:,} lines of ten words take {short['peak_mib']:,.0f} MiB, the same in"
+    found += [
+        (
+            "docs/use.md",
+            f"with {reviews['ratio']:.2f} times the throughput of the model's forward pass alone ({reviews['texts_per_second']:.0f} texts",
+        ),
+        ("docs/use.md", memory_of_lines),
+    ]
+    assert round(short["peak_mib"]) == round(short["peak_mib_first_quarter"])
     for name, pair in imdb_pairs.items():
         found.append(
             (

@@ -171,7 +171,7 @@ def _arms(name: str, entry: ArmEntry, above: list[Arm], flat: Mapping[str, Any],
         label = name + experiment_name({**flat, **grid}, {**flat, **dict.fromkeys(grid)}).removeprefix("baseline") if grid else name
         for other in [*above, *made]:
             if other.name == label:
-                raise UserError(f"{where}: the name {label} stands twice")
+                raise UserError(f"{where}: the name {label} occurs twice")
             if other.parameters == parameters:
                 raise UserError(f"{where}: has the same parameters as {other.name}")
         made.append(Arm(label, entry.against, parameters))

@@ -82,8 +82,7 @@ def shared_folder() -> Path:
         Where ``SENTIMENT_CHECKPOINTS`` is neither a folder that is there nor an address that can be used.
     """
     given = os.environ.get(CHECKPOINTS_VARIABLE)
-    if mirror_address():
-        check_mirror()
+    check_mirror()
     if not given or mirror_address():
         return Path.cwd().resolve()
     if not (folder := Path(given)).is_absolute() or not folder.is_dir():

@@ -1,4 +1,4 @@
-"""Reading YAML as people and DVC mean it: ``2e-5`` is a number, ``yes`` is a word, and no key stands twice."""
+"""Reading YAML as people and DVC mean it: ``2e-5`` is a number, ``yes`` is a word, and no key occurs twice."""
 
 import re
 from pathlib import Path
@@ -38,7 +38,7 @@ def parse_yaml(text: str, name: str) -> Any:
     Raises
     ------
     UserError
-        Where it is not YAML, a key stands twice or is no plain name, or a value cannot be read.
+        Where it is not YAML, a key occurs twice or is no plain name, or a value cannot be read.
     """
     try:
         return yaml.load(text, Loader=_Loader)  # noqa: S506  (a SafeLoader)
@@ -60,7 +60,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, dict | list | set):
                 raise yaml.constructor.ConstructorError(None, None, "a key must be a plain name", key_node.start_mark)
             if key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' stands twice", key_node.start_mark)
+                raise yaml.constructor.ConstructorError(None, None, f"the key '{key}' occurs twice", key_node.start_mark)
             seen.add(key)
         return super().construct_mapping(node, deep=deep)
 

@@ -4,9 +4,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sentiment.core.files import read_json, write_json
-from sentiment.terminal.errors import UserError
+from sentiment.terminal.errors import UserError, shown
 
 FILE = "text_settings.json"
+_LEAST_LENGTH = 3  # tokens: one, between two special ones
 
 
 @dataclass(frozen=True)
@@ -42,9 +43,18 @@ def read_text_settings(folder: Path) -> TextSettings:
     Raises
     ------
     UserError
-        Where the file is missing or broken.
+        Where the file is missing or broken, or holds a value that training does not write.
     """
     try:
-        return TextSettings(**read_json(folder / FILE))
+        settings = TextSettings(**read_json(folder / FILE))
     except (OSError, ValueError, TypeError):
         raise UserError(f"{folder / FILE}: missing or broken: run the stage train first (dvc repro, or python -m stages.train)") from None
+    right = {
+        "max_length": type(settings.max_length) is int and settings.max_length >= _LEAST_LENGTH,
+        "truncation": settings.truncation in ("head", "tail", "head_tail"),
+        "strip_html": isinstance(settings.strip_html, bool),
+        "precision": settings.precision in ("auto", "fp32", "bf16"),
+    }
+    for name in (name for name, possible in right.items() if not possible):
+        raise UserError(f"{folder / FILE}: {name} is {shown(getattr(settings, name))}, which it cannot be: `dvc repro -f train` writes it anew")
+    return settings

@@ -23,7 +23,7 @@ def named(text: str) -> str:
 
 
 def input_path(text: str) -> Path:
-    """Read the path of what is to be read; an empty one would be the folder one stands in."""
+    """Read the path of what is to be read; an empty one would mean the current folder."""
     return Path(named(text))
 
 

@@ -117,7 +117,7 @@ class AnswerFile:
         try:
             self._lock.acquire(timeout=0)
         except Timeout:
-            raise UserError(f"--out {self._path}: another job is writing it: wait for its end, or name another file") from None
+            raise UserError(f"--out {self._path}: another job is writing it: wait until it ends, or name another file") from None
 
     def _clear(self) -> None:
         for path in self._folder.iterdir():

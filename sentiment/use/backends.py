@@ -11,7 +11,6 @@ from sentiment.core import paths
 from sentiment.export.paths import EXPORT, MODEL
 from sentiment.model.text_settings import FILE as SETTINGS_FILE
 from sentiment.model.text_settings import TextSettings
-from sentiment.model.trained.temperature import FILE as TEMPERATURE_FILE
 from sentiment.model.trained.temperature import read_temperature
 from sentiment.terminal.errors import UserError
 from sentiment.use.model_source import find_model, settings_of
@@ -61,8 +60,6 @@ def open_reader(folder: Path, backend: str, batch_size: int) -> tuple[TextReader
     """Load a model; return it with how it reads a text, and its temperature."""
     if backend == TORCH:
         settings, temperature = settings_of(folder), read_temperature(folder).value
-        if isinstance(temperature, bool) or not np.isfinite(temperature):
-            raise UserError(f"{folder / TEMPERATURE_FILE}: {temperature} is no temperature: `dvc repro -f train` writes it anew")
         from sentiment.model.architecture import architecture_of
         from sentiment.model.runtime import start_runtime
         from sentiment.model.trained.reader import TextClassifier

@@ -9,12 +9,11 @@ from sentiment.core.files import replacing
 from sentiment.core.paths import main_root
 from sentiment.model.text_settings import FILE as SETTINGS_FILE
 from sentiment.model.text_settings import TextSettings, read_text_settings
-from sentiment.terminal.errors import UserError, error_line, shown
+from sentiment.terminal.errors import UserError, error_line
 
 _KEPT_MODELS = 3  # from revisions, on disk: the one used the longest ago goes first
 _HUB_FILES = ["*.json", "*.txt", "*.model", "*.safetensors"]
 _USUAL_LENGTH = 512
-_LEAST_LENGTH = 3  # tokens: one, between two special ones
 
 
 def find_model(name: str, output: Path = paths.CLASSIFIER) -> Path:
@@ -52,24 +51,12 @@ def find_model(name: str, output: Path = paths.CLASSIFIER) -> Path:
 def settings_of(folder: Path) -> TextSettings:
     """Return how a model reads a text: what stands beside it, or for a model from elsewhere its tokenizer's own length and HTML removed."""
     if (folder / SETTINGS_FILE).exists():
-        return _possible(read_text_settings(folder), folder / SETTINGS_FILE)
+        return read_text_settings(folder)
     from transformers import AutoConfig, AutoTokenizer
 
     lengths = [AutoTokenizer.from_pretrained(folder).model_max_length, getattr(AutoConfig.from_pretrained(folder), "max_position_embeddings", None)]
     known = [int(length) for length in lengths if length]
     return TextSettings(min([_USUAL_LENGTH, *known]), "head", strip_html=True, precision="auto")
-
-
-def _possible(settings: TextSettings, where: Path) -> TextSettings:
-    right = {
-        "max_length": type(settings.max_length) is int and settings.max_length >= _LEAST_LENGTH,
-        "truncation": settings.truncation in ("head", "tail", "head_tail"),
-        "strip_html": isinstance(settings.strip_html, bool),
-        "precision": settings.precision in ("auto", "fp32", "bf16"),
-    }
-    for name in (name for name, possible in right.items() if not possible):
-        raise UserError(f"{where}: {name} is {shown(getattr(settings, name))}, which it cannot be: `dvc repro -f train` writes it anew")
-    return settings
 
 
 def _from_revision(name: str, output: Path) -> Path | None:

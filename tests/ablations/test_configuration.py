@@ -58,7 +58,7 @@ def test_a_list_of_values_is_a_grid() -> None:
         ("  x: {set: {seed: 1}}", "arms.x.set: the seed is no part of an arm"),
         ("  x: {set: {split.seed: 1}}", "arms.x.set: split.seed: arms share data, split and test"),
         ("  x: {set: {}}\n  y: {set: {train.lr: 2.0e-5}}", "arms.y: has the same parameters as x"),
-        ("  x: {set: {}}\n  x: {set: {train.lr: 1e-5}}", "the key 'x' stands twice"),
+        ("  x: {set: {}}\n  x: {set: {train.lr: 1e-5}}", "the key 'x' occurs twice"),
         ("  x y: {set: {}}", "arms.x y: a name is made of letters"),
         ("  x: {set: {train.lr: []}}", "a list of values must not be empty"),
         ("  x: [1]", "arms.x = [1]"),

@@ -28,7 +28,7 @@ BAD_SOURCES = [
     (lines([{"text": " <br /> ", "label": 1, "film": "a"}]), ["no rows left"]),
     ("", ["data/source.jsonl: holds no rows"]),
     (with_row(9, {"text": "x", "label": "1", "film": "a"}), ["line 9: label '1' is text where data/source.jsonl, line 1 has 0"]),
-    (with_row(2, {"text": "x", "label": 1, "film": "a", "id": "source-000001"}), ["the id 'source-000001' stands twice"]),
+    (with_row(2, {"text": "x", "label": 1, "film": "a", "id": "source-000001"}), ["the id 'source-000001' occurs twice"]),
 ]
 
 

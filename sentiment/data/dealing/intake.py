@@ -43,7 +43,7 @@ def take_in(
     Raises
     ------
     UserError
-        As from `read_blocks`, `to_table` and `RowStore.append`, and where an id stands twice.
+        As from `read_blocks`, `to_table` and `RowStore.append`, and where an id occurs twice.
     """
     parts: list[Keys] = []
     for table, keys, source in workers.map(partial(_convert, columns=columns, with_bands=with_bands), read_blocks(files, columns)):
@@ -54,7 +54,7 @@ def take_in(
     for later in np.flatnonzero(repeats(keys.ids, np.ones(len(keys.ids), dtype=bool))):
         name = _id(store, later)
         if name == _id(store, np.flatnonzero(keys.ids == keys.ids[later])[0]):  # and not another one with the same digest
-            raise UserError(f"{files[0].path}: the id {name!r} stands twice: {UNIQUE_IDS}")
+            raise UserError(f"{files[0].path}: the id {name!r} occurs twice: {UNIQUE_IDS}")
     return keys
 
 

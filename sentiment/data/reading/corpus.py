@@ -104,7 +104,7 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
     Raises
     ------
     UserError
-        As from `read_blocks` and `to_table`, and where a column changes its type or an id stands twice.
+        As from `read_blocks` and `to_table`, and where a column changes its type or an id occurs twice.
     """
     try:
         table = pa.concat_tables([to_table(block, columns) for block in read_blocks(files, columns)], promote_options="permissive")
@@ -114,7 +114,7 @@ def read_corpus(files: list[SourceFile], columns: Columns) -> pa.Table:
     if len(set(ids)) != len(ids):
         seen: set[str] = set()
         double = next(name for name in ids if name in seen or seen.add(name))  # type: ignore[func-returns-value]
-        raise UserError(f"{files[0].path}: the id {double!r} stands twice: {UNIQUE_IDS}")
+        raise UserError(f"{files[0].path}: the id {double!r} occurs twice: {UNIQUE_IDS}")
     return table.combine_chunks()
 
 

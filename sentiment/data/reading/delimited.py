@@ -204,7 +204,7 @@ def _names(path: Path, cells: list[str], told: Told) -> list[str]:
         raise UserError(f"{path}, line 1: blank, where the names of the columns are expected: remove it, or write the header there")
     given = [name for name in names if name]
     if len(set(given)) != len(given):
-        raise UserError(f"{path}, line 1: a column name stands twice in {shown(cells)}: rename one (no header? fetch --no-header)")
+        raise UserError(f"{path}, line 1: a column name occurs twice in {shown(cells)}: rename one (no header? fetch --no-header)")
     return [name or number for name, number in zip(names, numbered, strict=True)]
 
 

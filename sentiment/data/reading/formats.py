@@ -214,7 +214,7 @@ def _batches(path: Path, size: int) -> Iterator[pa.RecordBatch]:
         with pq.ParquetFile(path, pre_buffer=False, buffer_size=_READ_BUFFER) as file:
             names = file.schema_arrow.names
             if len(set(names)) < len(names):
-                raise UserError(f"{path}: a column name stands twice in {names}: rename one")
+                raise UserError(f"{path}: a column name occurs twice in {names}: rename one")
             yield from file.iter_batches(batch_size=size)
     except pa.ArrowException as error:
         raise UserError(f"{path}: not a readable parquet file ({error})") from None

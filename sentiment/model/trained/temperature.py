@@ -1,5 +1,6 @@
 """The temperature that turns a classifier's logits into calibrated probabilities, as it lies beside the model."""
 
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -52,7 +53,7 @@ def read_temperature(folder: Path) -> Temperature:
         return Temperature()
     try:
         temperature = Temperature(**read_json(path))
-        if not temperature.value > 0:
+        if isinstance(temperature.value, bool) or not 0 < temperature.value < math.inf:
             raise ValueError
     except (OSError, ValueError, TypeError):
         raise UserError(f"{path}: broken: run the stage train again (dvc repro -f train), or remove it for uncalibrated probabilities") from None

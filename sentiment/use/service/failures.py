@@ -1,9 +1,10 @@
 """What becomes of a request on which the service fails: an answer, and a line in the log that holds nothing of the request."""
 
-import json
 import sys
 import traceback
 from typing import Any
+
+from sentiment.use.service.request_limits import refuse_request
 
 
 class Failures:
@@ -34,6 +35,4 @@ class Failures:
             place = f"{last.name} ({last.filename}, line {last.lineno})"
             print(f"serve: a request failed: {type(error).__name__} in {place}", file=sys.stderr, flush=True)
             if not begun and scope["type"] == "http":
-                content = json.dumps({"detail": "the service failed on this request; its log names the place"}).encode()
-                await send({"type": "http.response.start", "status": 500, "headers": [(b"content-type", b"application/json")]})
-                await send({"type": "http.response.body", "body": content})
+                await refuse_request(send, 500, "the service failed on this request; its log names the place")

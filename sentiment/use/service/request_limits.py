@@ -29,10 +29,10 @@ class BodyLimits:
             async with asyncio.timeout(BODY_SECONDS):
                 body = await _read(receive)
         except TimeoutError:
-            await _refuse(send, 408, f"the body did not arrive within {BODY_SECONDS:g} seconds")
+            await refuse_request(send, 408, f"the body did not arrive within {BODY_SECONDS:g} seconds")
             return
         if body is None:
-            await _refuse(send, 413, f"the body is larger than {BODY_BYTES // 2**20} MiB: send fewer texts at a time")
+            await refuse_request(send, 413, f"the body is larger than {BODY_BYTES // 2**20} MiB: send fewer texts at a time")
             return
         unread = [{"type": "http.request", "body": body, "more_body": False}]
 
@@ -57,7 +57,8 @@ async def _read(receive: Any) -> bytes | None:
             return bytes(body) if size <= BODY_BYTES else None
 
 
-async def _refuse(send: Any, status: int, why: str) -> None:
+async def refuse_request(send: Any, status: int, why: str) -> None:
+    """Answer a request with a status and the reason, and close the connection."""
     content = json.dumps({"detail": why}).encode()
     headers = [(b"content-type", b"application/json"), (b"content-length", str(len(content)).encode()), (b"connection", b"close")]
     await send({"type": "http.response.start", "status": status, "headers": headers})

@@ -20,7 +20,6 @@ from sentiment.core.files import read_json
 from sentiment.evaluation.paths import EVAL_METRICS
 from sentiment.model.trained.temperature import read_temperature
 from sentiment.terminal.errors import UserError
-from sentiment.terminal.printable import listed
 from sentiment.terminal.progress import say
 from sentiment.use.answers import LabelRule
 from sentiment.use.explain import explain
@@ -125,16 +124,7 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(BodyLimits)
     app.add_middleware(Failures)
-
-    @app.exception_handler(RequestValidationError)
-    async def refuse(request: Request, error: RequestValidationError) -> JSONResponse:
-        if not request.headers.get("content-type", "").partition(";")[0].strip().endswith("json"):
-            return JSONResponse({"detail": "body: send JSON, with the header Content-Type: application/json"}, status_code=415)
-        # Without the input: it may be long, private, or half a character, which no answer can hold.
-        errors = error.errors()[:3]
-        places = [one["loc"][:-1] if one["type"] == "extra_forbidden" else one["loc"] for one in errors]
-        found = [f"{'.'.join(map(str, place))}: {one['msg']}" for place, one in zip(places, errors, strict=True)]
-        return JSONResponse({"detail": "; ".join(found).encode(errors="replace").decode()}, status_code=422)
+    app.add_exception_handler(RequestValidationError, _refuse_invalid)
 
     @app.post("/predict")
     async def predict(request: Texts) -> TextAnswers:
@@ -151,8 +141,6 @@ def make_app(predictor: Predictor, model: str, hosts: list[str], abstain_below: 
 
     @app.post("/explain")
     async def explain_one(request: ToExplain) -> Why:
-        if request.label is not None and request.label not in predictor.class_names:
-            raise HTTPException(422, f"label: the model has no such class; it knows {listed(predictor.class_names)}")
         try:
             found = await batches.alone(lambda: explain(predictor, request.text, request.label))
         except BusyError:
@@ -220,6 +208,17 @@ def serve(model: str, place: Place, abstain_below: float = 0.0) -> None:
     with suppress(KeyboardInterrupt):  # uvicorn raises the signal again once the requests are answered
         uvicorn.Server(config).run(sockets=[listening])
     say("serve: stopped")
+
+
+async def _refuse_invalid(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    if not request.headers.get("content-type", "").partition(";")[0].strip().endswith("json"):
+        return JSONResponse({"detail": "body: send JSON, with the header Content-Type: application/json"}, status_code=415)
+    # Without the input: it may be long, private, or half a character, which no answer can hold.
+    errors = error.errors()[:3]
+    places = [one["loc"][:-1] if one["type"] == "extra_forbidden" else one["loc"] for one in errors]
+    found = [f"{'.'.join(map(str, place))}: {one['msg']}" for place, one in zip(places, errors, strict=True)]
+    return JSONResponse({"detail": "; ".join(found).encode(errors="replace").decode()}, status_code=422)
 
 
 def _listen(place: Place) -> socket.socket:

@@ -64,7 +64,7 @@ def test_what_dvc_writes_back_is_read_back() -> None:
         ("  epochs: 3\n", "", ["train.epochs is missing: it may be new; add `epochs: 3`, the default, below `train:`"]),
         ("  model_revision: null\n", "", ["train.model_revision is missing", "add `model_revision: null`"]),
         ("  lr: 2.0e-5", "  learning_rate: 2.0e-5", ["train.learning_rate is not a parameter: did you mean train.lr? Its default is 2.0e-05"]),
-        ("  epochs: 3", "  epochs: 3\n  epochs: 4", ["epochs", "stands twice"]),
+        ("  epochs: 3", "  epochs: 3\n  epochs: 4", ["epochs", "occurs twice"]),
         ("lr: 2.0e-5", "lr: .nan", ["train.lr"]),
         ("keep: last", "keep: first", ["train.keep = 'first'", "'last' or 'best'"]),
         ("truncation: head\n", "truncation: middle\n", ["train.truncation = 'middle'"]),

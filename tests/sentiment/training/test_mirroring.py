@@ -127,8 +127,8 @@ def test_an_address_that_cannot_be_used_costs_one_line(
             time.sleep(1.2)
         assert capsys.readouterr().out.count(f"train: the mirror {address} fails: ") == 1
         assert remove_checkpoint(NAME)  # what eval calls: one line as well
-        told = capsys.readouterr().out
-        assert told.count("\n") <= 1 and "Traceback" not in told
+        printed = capsys.readouterr().out
+        assert printed.count("\n") <= 1 and "Traceback" not in printed
         if not address.startswith("file"):
             with pytest.raises(UserError, match=f"SENTIMENT_CHECKPOINTS={address}: "):
                 check_mirror()

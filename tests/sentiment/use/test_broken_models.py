@@ -58,8 +58,8 @@ def config(**values: Any) -> Callable[[Path], Any]:
         (holding("temperature.json", ""), "temperature.json: broken"),
         (holding("temperature.json", '{"value": NaN}'), "temperature.json: broken"),
         (holding("temperature.json", '{"value": -1}'), "temperature.json: broken"),
-        (holding("temperature.json", '{"value": 1e400}'), "temperature.json: inf is no temperature"),
-        (holding("temperature.json", '{"value": true}'), "temperature.json: True is no temperature"),
+        (holding("temperature.json", '{"value": 1e400}'), "temperature.json: broken"),
+        (holding("temperature.json", '{"value": true}'), "temperature.json: broken"),
     ],
 )
 def test_it_is_refused_in_one_line(model: Path, tmp_path: Path, harm: Callable[[Path], Any], words: str) -> None:

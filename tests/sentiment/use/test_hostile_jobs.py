@@ -67,7 +67,7 @@ def test_half_a_character_in_what_an_answer_copies_is_a_bad_row(model: Path, tmp
 
 def test_a_parquet_file_with_a_name_twice_is_refused(model: Path, tmp_path: Path) -> None:
     pq.write_table(pa.table([pa.array(["good"]), pa.array(["bad"])], names=["text", "text"]), tmp_path / "raw.parquet")
-    refused(Job(files=[tmp_path / "raw.parquet"], model=str(model), out=tmp_path / "out.csv"), "a column name stands twice")
+    refused(Job(files=[tmp_path / "raw.parquet"], model=str(model), out=tmp_path / "out.csv"), "a column name occurs twice")
 
 
 @pytest.mark.parametrize("content", ["", "not json\n"])
@@ -107,7 +107,7 @@ def test_two_jobs_do_not_write_one_file(model: Path, tmp_path: Path, monkeypatch
             for other in (job, Job(**{**vars(job), "resume": True})):
                 done = command("predict", "--model", str(model), "--file", str(raw), "--out", str(job.out), *(["--resume"] if other.resume else []))
                 assert (done.returncode, done.stdout) == (1, "")
-                assert done.stderr.endswith("out.csv: another job is writing it: wait for its end, or name another file\n")
+                assert done.stderr.endswith("out.csv: another job is writing it: wait until it ends, or name another file\n")
         return answer(*arguments)
 
     monkeypatch.setattr(Predictor, "answer", another_begins)
