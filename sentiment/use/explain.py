@@ -28,7 +28,7 @@ def explain(predictor: Predictor, text: str, label: str | None = None) -> Explan
     if not cleaned:
         raise UserError("explain: there is nothing to read in this text: no guess, and nothing to explain")
     if label is not None and label not in predictor.class_names:
-        raise UserError(f"explain: the model has no such class; it knows {listed(predictor.class_names)}")
+        raise UserError(f"label: the model has no such class; it knows {listed(predictor.class_names)}")
     assert isinstance(predictor.reader, TextClassifier), "explanations need gradients: the backend is torch"
     target = None if label is None else predictor.class_names.index(label)
     return explain_text(predictor.reader, cleaned, predictor.temperature, target)
