@@ -40,7 +40,11 @@ class DvcQueue:
         self._moving_at, self._done_before = time.monotonic(), 0
 
     def check(self) -> None:
-        """Refuse a shallow clone, and a cache whose path DVC cannot write."""
+        """Refuse a shallow clone, a cache whose path DVC cannot write, and an environment in which no worker would start."""
+        if shutil.which("dvc", path=environment()["PATH"]) is None:
+            raise UserError(
+                "DVC's queue starts the program `dvc`, which is not on PATH: activate the environment that has it (`. .venv/bin/activate`)"
+            )
         check_repository()
 
     def begin(self, environment: Mapping[str, str], jobs: int) -> None:

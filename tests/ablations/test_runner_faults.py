@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from ablations.run.queue_engine import DvcQueue
+from sentiment.terminal.errors import UserError
 from tests.ablations.test_runner import NAMES, Toy
 
 
@@ -132,6 +134,13 @@ def test_a_shallow_clone_is_refused_before_anything_runs(toy: Toy, tmp_path: Pat
     subprocess.run(["git", "fetch", "-q", "--unshallow"], cwd=shallow, env=toy.environment, check=True)
     done = subprocess.run([*run, "--dry-run"], cwd=shallow, env=toy.environment, capture_output=True, text=True, check=False)
     assert "2 of 2 experiments to run" in done.stdout
+
+
+def test_an_environment_in_which_no_worker_starts_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="`dvc`, which is not on PATH"):
+        DvcQueue("HEAD").check()
 
 
 def test_a_path_beyond_ascii_works_once_the_cache_is_elsewhere(toy: Toy, tmp_path: Path) -> None:
