@@ -9,6 +9,7 @@ baseline, with all threads: the first one also prepares and splits the data. Nee
 """
 
 import argparse
+import glob
 import hashlib
 import itertools
 import os
@@ -84,17 +85,17 @@ class StageClock:
 
     Parameters
     ----------
-    folder : Path
+    *folders : Path
         In which logs appear, at any depth.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
         self.marks: dict[Path, dict[str, float]] = {}
 
     def look(self, now: float) -> None:
         """Note marks that are new."""
-        for log in self._folder.rglob("*.log"):
+        for log in (Path(path) for folder in self._folders for path in glob.glob(f"{folder}/**/*.log", recursive=True)):
             try:
                 content = log.read_bytes()
             except OSError:
@@ -147,7 +148,7 @@ def run_study(study: Study, folder: Path) -> dict[str, Any]:
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
     command = [sys.executable, "-m", "ablations", "run", "--plan", "study.yaml", "--on", study.engine, "--jobs", str(study.jobs)]
     say(f"study_engines: {study.name}, {study.engine}, {study.jobs} at once, threads: {study.threads}")
-    clock = StageClock(clone / ".dvc/tmp")
+    clock = StageClock(clone / ".dvc/tmp/exps/run", clone / ".dvc/tmp/ablations/ray/logs")
     start = time.monotonic()
     with (folder / "output.txt").open("w+b") as output:
         process = subprocess.Popen(command, cwd=clone, env=environment, stdout=output, stderr=subprocess.STDOUT)
