@@ -223,7 +223,8 @@ class _Runner:
         if diverged := keep_point(point, self._report):
             self._diverged[point.name] = diverged
             return True
-        say(f"{point.name} failed (try {tries.submitted - tries.lost} of {1 + _RETRIES}){f': {job.reason}' if job.reason else ''}: {tries.log}")
+        details = ": ".join(str(one) for one in (job.reason, tries.log) if one)
+        say(f"{point.name} failed (try {tries.submitted - tries.lost} of {1 + _RETRIES}): {details}")
         return False
 
     def _watch(self, state: _State, bar: ProgressBar) -> None:

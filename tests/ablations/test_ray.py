@@ -75,6 +75,7 @@ def test_without_ray_one_line_says_what_to_install(toy: Toy) -> None:
 def test_two_workers_make_what_the_queue_makes_bit_by_bit(toy: Toy, tmp_path: Path) -> None:
     other = tmp_path / "queue"
     shutil.copytree(toy.root, other, symlinks=True)
+    shutil.rmtree(toy.root / ".dvc/cache")  # as in a clone in which nothing was run
     toy.ablations("run", "--on", "ray", "--jobs", "2")
     toy.ablations("report")
     assert toy.finished() == NAMES and sorted(toy.trainings()) == NAMES

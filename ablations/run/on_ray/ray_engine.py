@@ -111,7 +111,7 @@ class RayCluster:
             "options": experiment_options(point, forced),
             "home": str(root.resolve()),
             "prefix": git("rev-parse", "--show-prefix").strip(),
-            "cache": str(Path(run_dvc("cache", "dir").strip()).resolve()),
+            "cache": str(_cache()),
             "shared": shared,
             "work": str((FOLDER / "clones").resolve()),
             "log": str(log),
@@ -227,3 +227,10 @@ def _recorded() -> dict[str, Any]:
 def _reason() -> str:
     path = FOLDER / REASON
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _cache() -> Path:
+    """Return DVC's cache; a clone in which nothing was run has none yet, and workers look for the folder."""
+    cache = Path(run_dvc("cache", "dir").strip()).resolve()
+    cache.mkdir(parents=True, exist_ok=True)
+    return cache
