@@ -57,6 +57,18 @@ def times(arm: str, file: str = "train_throughput") -> dict[str, float]:
     return ratio
 
 
+def gpu_rows() -> list[str]:
+    """Return the rows of the documentation's tables of a GPU, as far as the record of the last run has them."""
+    units = record("benchmarks/results/gpu_h100.json")["units"]
+    rows = []
+    for size, name in ((32, "project"), (32, "with compile"), (8, "project"), (8, "with compile"), (8, "without graphs")):
+        arm = units[f"arms {size}"]["result"]["arms"][name]
+        speed = arm["examples_per_second"]
+        bold = "**" if name == "with compile" else ""
+        rows.append(f"{bold}{speed['median']:,.0f} ({speed['low']:,.0f}–{speed['high']:,.0f}){bold} | {bold}{arm['ratio']['median']:.1f}{bold}")
+    return rows
+
+
 def quotes() -> list[tuple[str, str]]:
     test, reference = record("reports/eval.json"), record("reports/reference.json")
     low, high, middle = percent(test["accuracy_low"]), percent(test["accuracy_high"]), percent(test["accuracy"])
@@ -95,6 +107,7 @@ def quotes() -> list[tuple[str, str]]:
         (README, f"Two epochs in place of three come out worse {interval(pairs['baseline_epoch2'])}"),
         *[(CHINESE, f"{interval(pairs[name], '到').strip('()')}") for name in ("baseline_bs32", "baseline_lr5e-5_bs32", "baseline_epoch2")],
         ("docs/performance.md", f"**{times('project')['median']:.1f} times the examples a second of the usual recipe**"),
+        *[("docs/performance.md", row) for row in gpu_rows()],
         ("docs/performance.md", f"and {times('without bf16')['median']:.1f} times without bf16"),
         ("docs/performance.md", f"BERT-base on the same two cores: {times('project', 'train_throughput_bert_base')['median']:.1f} times"),
         (README, "A million reviews of 200 words take two and a half minutes on two CPU cores and 1 GiB of memory"),

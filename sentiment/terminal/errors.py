@@ -2,12 +2,14 @@
 
 import os
 import sys
+import time
 from collections.abc import Callable
 
 from sentiment.terminal.printable import printable
 from sentiment.terminal.signals import INTERRUPTED, end_silently_when_asked_again, raise_when_asked_to_stop
 
 _SHOWN = 100  # characters
+_FIRST_SPEAKS_WITHIN = 5.0  # seconds
 
 
 class UserError(Exception):
@@ -62,7 +64,8 @@ def run_main(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        _end(f"error: {error}", status=1, all_say_it=True)
+        _let_the_first_say_it()
+        _end(f"error: {error}", status=1)
     except BrokenPipeError:  # who reads the output wants no more of it: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the exit
         sys.exit(141)
@@ -80,6 +83,16 @@ def _open_what_is_closed() -> None:
     for name, flags in (("stdin", os.O_RDONLY), ("stdout", os.O_WRONLY), ("stderr", os.O_WRONLY)):
         if getattr(sys, name) is None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), "r" if flags == os.O_RDONLY else "w"))
+
+
+def _let_the_first_say_it() -> None:
+    """Give the first process of a machine time for an error that all of them meet: it ends the others once it has said it.
+
+    An error that it does not meet is said by the process that does.
+    """
+    if os.environ.get("LOCAL_RANK", "0") != "0":
+        end_silently_when_asked_again()
+        time.sleep(_FIRST_SPEAKS_WITHIN)
 
 
 def _end(line: str, status: int, all_say_it: bool = False) -> None:
