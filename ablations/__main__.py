@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     run.add_argument("--jobs", "-j", type=int, default=1, metavar="N", help="experiments at once (default: 1); the cores are shared out")
     run.add_argument("--on", choices=ENGINES, default=ENGINES[0], help="what runs them: DVC's queue (default), or Ray, also over several machines")
     run.add_argument("--gpus", type=float, metavar="G", help="with --on ray: GPUs of each experiment (default: 1 where there are any)")
+    run.add_argument(
+        "--through", metavar="REMOTE", help="with --on ray: machines share no folder; experiments travel through this git remote and DVC's storage"
+    )
     run.add_argument("--dry-run", action="store_true", help="list what would be run")
     report = commands.add_parser("report", help="compare the experiments: reports/ablations/")
     for command in (run, report):
@@ -35,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if given.command == "run":
         from ablations.run.runner import run as run_plan
 
-        run_plan(given.plan, given.jobs, given.dry_run, given.on, given.gpus)
+        run_plan(given.plan, given.jobs, given.dry_run, given.on, given.gpus, given.through)
     elif given.command == "stop":
         from ablations.run.stopping import stop
 

@@ -196,15 +196,16 @@ def models_of(clone: Path) -> dict[str, str]:
     return found
 
 
-def alike(results: Sequence[Mapping[str, Any]]) -> dict[str, bool]:
-    """Tell for each study whether every engine made the same models, metrics and report, to the bit."""
+def alike(results: Sequence[Mapping[str, Any]]) -> dict[str, str]:
+    """Tell for each study whether every engine made the same models, metrics and report, to the bit: yes, no, or – where one ran it."""
     by_study: dict[str, list[Mapping[str, Any]]] = {}
     for result in results:
         by_study.setdefault(result["study"], []).append(result)
-    return {
-        study: len(ones) > 1 and all((one["models"], one["report"]) == (ones[0]["models"], ones[0]["report"]) for one in ones)
-        for study, ones in by_study.items()
-    }
+    found = {}
+    for study, (first, *others) in by_study.items():
+        equal = all((one["models"], one["report"]) == (first["models"], first["report"]) for one in others)
+        found[study] = "–" if not others else "yes" if equal else "no"
+    return found
 
 
 def overhead(seconds: Mapping[str, float]) -> float:
@@ -219,7 +220,7 @@ def studies_table(results: Sequence[Mapping[str, Any]]) -> str:
     lines = ["| study | engine | at once | threads | seconds | same bits |", "| --- | --- | ---: | ---: | ---: | --- |"]
     for result in results:
         cells = (result["study"], result["engine"], result["jobs"], result["threads"], f"{result['seconds']:.0f}")
-        lines.append("| " + " | ".join(map(str, (*cells, "yes" if same[result["study"]] else "no"))) + " |")
+        lines.append("| " + " | ".join(map(str, (*cells, same[result["study"]]))) + " |")
     long = [result for result in results if "phases" in result and result["study"] == _long_name()]
     names = list(dict.fromkeys(name for result in long for one in result["phases"] for name in one))
     if long:

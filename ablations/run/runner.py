@@ -51,7 +51,7 @@ class _State:
     open: list[Point] = field(default_factory=list)
 
 
-def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | None = None) -> None:
+def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | None = None, through: str | None = None) -> None:
     """Make every experiment of a plan that there is none of.
 
     Parameters
@@ -66,6 +66,8 @@ def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | Non
         The engine, one of `ENGINES`.
     gpus : float, optional
         GPUs of each experiment, on Ray.
+    through : str, optional
+        The git remote through which experiments travel, on Ray.
 
     Raises
     ------
@@ -82,7 +84,7 @@ def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | Non
         found = survey(points, head(), Current.of(points, ablations.other_data))
         _list(points, found, ablations, set(still_diverged(points, REPORTS / file.stem)))
         return
-    engine = choose_engine(on, head(), gpus)
+    engine = choose_engine(on, head(), gpus, through)
     engine.check()
     os.environ[MAIN_ROOT_VARIABLE] = workers.environment[MAIN_ROOT_VARIABLE]  # what workers leave behind is looked for there
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -25,6 +25,7 @@ _SHORT = {
     "prepare.text_column": "text",
     "prepare.label_column": "label",
 }
+_LEGEND_LENGTH = 20  # characters that SwanLab's legends show
 _COLUMNS = ("prepare.text_column", "prepare.label_column")  # other ones of the same source are other data
 _DATA_SUFFIXES = (".gz", ".bz2", ".xz", ".jsonl", ".json", ".csv", ".tsv", ".xlsx", ".parquet")
 
@@ -72,6 +73,26 @@ def run_name(given: str, derived: str) -> str:
         (``gummy-nappy``) say nothing.
     """
     return given if BASELINE in given.split("_") else derived
+
+
+def legend_name(name: str) -> str:
+    """Return a run's name as SwanLab's legends can show it: they cut names after 20 characters, where seeds and last changes are.
+
+    Parameters
+    ----------
+    name : str
+        From `run_name`.
+
+    Returns
+    -------
+    str
+        The name itself where it is short enough; else without the word ``baseline``, which all names share; where that is too long
+        still, with ``s43`` for ``seed43``.
+    """
+    if len(name) <= _LEGEND_LENGTH:
+        return name
+    short = "_".join(part for part in name.split("_") if part != BASELINE) or name
+    return short if len(short) <= _LEGEND_LENGTH else re.sub(r"(?<=_)seed(?=\d)", "s", short)
 
 
 def long_form(parameters: Mapping[str, Any]) -> str:

@@ -19,7 +19,7 @@ from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.tracking.colours import colour_of
 from sentiment.tracking.recording import Recording
-from sentiment.tracking.run_names import baseline_parameters, experiment_name, long_form, run_name
+from sentiment.tracking.run_names import baseline_parameters, experiment_name, legend_name, long_form, run_name
 
 PROJECT = "BERT_fine_tuning"
 COLLECT_VARIABLE = "SENTIMENT_TRACK_MACHINE"  # 1: host name, folder, command line, packages and git's remote go into the record too
@@ -71,7 +71,7 @@ def describe_run(parameters: Parameters, key: str, class_names: list[str]) -> Ru
     given = os.environ.get("DVC_EXP_NAME", "")
     name = run_name(given, derived)
     tags = [Path(parameters.prepare.source).stem, parameters.train.model.split("/")[-1].removeprefix("package:")]
-    config = {**flat, "dataset": parameters.prepare.source, "class_names": class_names, "baseline_revision": revision}
+    config = {"run": name, **flat, "dataset": parameters.prepare.source, "class_names": class_names, "baseline_revision": revision}
     if given and given != name:  # what `dvc exp run -n` calls it
         tags.append(given)
         config["dvc_experiment"] = given
@@ -193,7 +193,7 @@ def _start(info: RunInfo, name: str, resumed: bool) -> Tracker:
     known = _known_id(folder, info.key)
     request = {
         "project": _project(),
-        "name": os.environ.get("SWANLAB_EXP_NAME") or name,
+        "name": os.environ.get("SWANLAB_EXP_NAME") or legend_name(name),
         "description": info.description,
         "tags": info.tags,
         "config": dict(info.config),

@@ -69,7 +69,7 @@ def share(names: Sequence[str], places: Places, force: bool = False) -> None:
         anything is missing after the push.
     """
     with _repository() as repo:
-        storage = _check_places(repo, places)
+        storage = _storage_of(repo, places)
         chosen = _choose(names, references(), "in this repository", "`make show` lists them")
         for reference in chosen:
             outputs = _read_outputs(repo, reference.revision)
@@ -118,10 +118,38 @@ def receive(names: Sequence[str], places: Places, force: bool = False, apply: bo
     """
     if apply and len(names) != 1:
         raise UserError("--apply: one experiment at a time goes into the workspace")
+    fetched = fetch(names, places, force)
+    for reference, files in fetched:
+        say(f"receive: {reference.name} is here, with all of its {files} files")
+    chosen = [reference for reference, _ in fetched]
+    if apply:
+        _apply(chosen[0])
+    else:
+        say(f"receive: `python -m sentiment receive --apply {chosen[0].name}` brings it into the workspace; `make show` compares")
+
+
+def fetch(names: Sequence[str], places: Places, force: bool = False) -> list[tuple[ExperimentReference, int]]:
+    """Fetch experiments from git and their outputs from the storage, and say nothing.
+
+    Parameters
+    ----------
+    names, places, force
+        As `receive` takes them.
+
+    Returns
+    -------
+    list of tuple
+        Each experiment with the number of its files.
+
+    Raises
+    ------
+    UserError
+        As `receive` does.
+    """
+    fetched = []
     with _repository() as repo:
-        storage = _check_places(repo, places)
-        chosen = _choose(names, references_of(places.git_remote), f"on {places.git_remote}", "`share` sends them there")
-        for reference in chosen:
+        storage = _storage_of(repo, places)
+        for reference in _choose(names, references_of(places.git_remote), f"on {places.git_remote}", "`share` sends them there"):
             run_dvc("exp", "pull", "--no-cache", *(["--force"] if force else []), places.git_remote, reference.path)
             if reference not in references():
                 raise UserError(
@@ -129,19 +157,21 @@ def receive(names: Sequence[str], places: Places, force: bool = False, apply: bo
                     f"replaces it, `dvc exp rename {reference.name} NEW` keeps both"
                 )
             outputs = _read_outputs(repo, reference.revision)
-            source = _storage_objects(repo, storage)
-            _copy(source, repo.cache.local, outputs, repo.cache.local)
+            _copy(_storage_objects(repo, storage), repo.cache.local, outputs, repo.cache.local)
             objects, lacking = _objects(repo.cache.local, outputs, repo.cache.local)
             if lacking:
                 raise UserError(
                     f"{reference.name}: {lacking[0]} is not whole in the storage '{storage}': "
                     f"where it was made, `python -m sentiment share {reference.name}` sends it"
                 )
-            say(f"receive: {reference.name} is here, with all of its {len(objects)} files")
-    if apply:
-        _apply(chosen[0])
-    else:
-        say(f"receive: `python -m sentiment receive --apply {chosen[0].name}` brings it into the workspace; `make show` compares")
+            fetched.append((reference, len(objects)))
+    return fetched
+
+
+def check_places(places: Places) -> str:
+    """Return the storage's name; a UserError where the git remote or the storage is not configured."""
+    with _repository() as repo:
+        return _storage_of(repo, places)
 
 
 def _repository() -> Repo:
@@ -151,9 +181,11 @@ def _repository() -> Repo:
         raise UserError(f"run this in the project's root ({error})") from None
 
 
-def _check_places(repo: Repo, places: Places) -> str:
+def _storage_of(repo: Repo, places: Places) -> str:
     if places.git_remote not in run_git("remote").split():
-        raise UserError(f"git has no remote {places.git_remote}: `git remote add {places.git_remote} URL`, or name another with --git-remote")
+        raise UserError(
+            f"git has no remote {places.git_remote}: `git remote add {places.git_remote} URL`, or name one of those that `git remote` lists"
+        )
     known = sorted(repo.config["remote"])
     storage = places.storage or repo.config["core"].get("remote")
     if storage is None:

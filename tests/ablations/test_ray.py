@@ -4,6 +4,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -160,10 +161,63 @@ def test_ctrl_c_ends_the_watching_stop_ends_the_study_and_failures_are_named(toy
     nothing_is_left(toy)
 
 
+@pytest.fixture
+def machine() -> Iterator[Path]:
+    """A folder in place of another machine's own disk; its path is short, as Ray's sockets are in it."""
+    folder = Path(tempfile.mkdtemp(prefix="m", dir="/tmp"))
+    yield folder
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@needs_ray
+def test_machines_that_share_no_folder_work_through_git_and_the_storage(toy: Toy, tmp_path: Path, machine: Path) -> None:
+    through = ("--on", "ray", "--jobs", "2", "--through", "origin")
+    refused(toy.ablations("run", *through, check=False), "git has no remote origin")
+    toy.run("git", "clone", "-q", "--bare", str(toy.root), str(tmp_path / "origin.git"))
+    toy.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
+    refused(toy.ablations("run", *through, check=False), "no storage is configured")
+    toy.run("dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage"))
+    toy.run("git", "commit", "-qam", "storage")
+    refused(toy.ablations("run", *through, check=False), "--through origin: it lacks this commit", "`git push origin HEAD`")
+    toy.run("git", "push", "-q", "origin", "HEAD")
+
+    run = toy.start(*through, TOY_SECONDS="20", TMPDIR=str(machine))
+    try:
+        toy.wait(lambda: len(list(machine.glob("ablations-*/*/shared/.checkpoints/*/checkpoint-1/tenths.txt"))) == 2, 300)
+        orders = [one for one in processes_in(machine) if "ablations.run.on_ray.clone_experiment" in one.cmdline()]
+        (experiment,) = [one for one in orders if '"name": "baseline"' in one.cmdline()[-1]]
+        experiment.parent().kill()
+        said, _ = run.communicate(timeout=500)
+    finally:
+        run.kill()
+    assert run.returncode == 0, said
+    assert "baseline: its Ray worker is gone (WorkerCrashedError); it is ended and queued again" in said and "Traceback" not in said
+    assert toy.finished() == NAMES
+    (shared,) = machine.glob("ablations-*/*/shared")
+    begins = [line.split() for line in (shared / ".checkpoints/begun.txt").read_text().splitlines()]
+    assert [name for name, tenth in begins if tenth == "0"].count("baseline") == 1 and len(begins) == 3
+    assert not (toy.root / ".checkpoints").exists() and not list(shared.parent.glob("clones/*"))
+    assert "baseline is home" in (toy.root / ".dvc/tmp/ablations/ray/logs/baseline.log").read_text()
+    toy.ablations("report")
+    for name in NAMES:
+        assert toy.run("git", "-C", str(tmp_path / "origin.git"), "rev-parse", revision(toy, name)).returncode == 0
+
+    # Another machine of the team that knows nothing of the study: everything is fetched, nothing is trained.
+    for name in NAMES:
+        toy.run("dvc", "exp", "remove", name)
+    shutil.rmtree(toy.root / ".dvc/cache")
+    toy.ablations("run", *through, TMPDIR=str(machine))
+    assert toy.finished() == NAMES
+    assert len((shared / ".checkpoints/begun.txt").read_text().splitlines()) == 3
+    shutil.rmtree(toy.root / "reports/ablations")
+    nothing_is_left(toy)
+
+
 @needs_ray
 def test_what_cannot_begin_is_refused_in_one_line(toy: Toy) -> None:
     refused(toy.ablations("run", "--on", "ray", check=False, RAY_ADDRESS="127.0.0.1:1"), "Ray does not start: ", "RAY_ADDRESS is 127.0.0.1:1")
     refused(toy.ablations("run", "--gpus", "0.5", check=False), "--gpus belongs to --on ray")
+    refused(toy.ablations("run", "--through", "origin", check=False), "--through belongs to --on ray")
     (toy.root / "stages/eval.py").open("a").write("# edited\n")
     refused(toy.ablations("run", "--on", "ray", check=False), "stages/eval.py is edited: commit it")
     nothing = toy.root / ".checkpoints/started.txt"

@@ -1,7 +1,8 @@
 """One experiment in a clone of its own: made there, and sent home once it is whole.
 
-The clone is at the study's commit and shares DVC's cache with the repository that it is of, so that the outputs are home
-as soon as DVC has saved them; the experiment itself follows through git. Only then has the process ended in success.
+The clone is at the study's commit. It shares DVC's cache with the repository that it is of, so that the outputs are home
+as soon as DVC has saved them, or it sends them to DVC's storage; the experiment itself follows through git. Only then has the
+process ended in success.
 
 Run     python -m ablations.run.on_ray.clone_experiment JSON    in the clone; prints what DVC and the stages print
 """
@@ -11,6 +12,7 @@ import os
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,10 +26,12 @@ from sentiment.terminal.progress import say
 from sentiment.terminal.signals import lives
 from sentiment.use.commands import run_git
 from sentiment.use.experiment_refs import ExperimentReference, references, references_of
+from sentiment.use.share import Places, share
 
 _LOOK_EVERY_SECONDS = 1.0
 _TRY_AGAIN_AFTER_SECONDS = 3.0
 _TIME_TO_SAVE_SECONDS = 120.0
+_GIT_REMOTE = "origin"  # as git clone calls it
 _AT_IT_ALREADY = "another process is at this very training already"
 
 
@@ -44,9 +48,13 @@ class ExperimentOrder:
     home : str
         The repository, for git.
     cache : str
-        DVC's cache there.
+        DVC's cache there, or of this machine.
     log : str
         The file that this process prints to.
+    identity : mapping
+        Git's ``user.name`` and ``user.email``.
+    storage : str
+        DVC's name of the storage that outputs come from and go to; empty where the cache is that of the repository.
     """
 
     name: str
@@ -55,6 +63,8 @@ class ExperimentOrder:
     home: str
     cache: str
     log: str
+    identity: Mapping[str, str]
+    storage: str
 
     def find(self) -> ExperimentReference | None:
         """Return the experiment where it is home already."""
@@ -82,7 +92,10 @@ def make(order: ExperimentOrder) -> None:
     made = next((one for one in references() if one.name == order.name), None)
     if made is None:
         raise UserError(f"{order.name}: DVC ended in success and made no experiment")
-    run_git("push", "--quiet", order.home, f"{made.path}:{made.path}")
+    if order.storage:
+        share([order.name], Places(_GIT_REMOTE, order.storage))
+    else:
+        run_git("push", "--quiet", order.home, f"{made.path}:{made.path}")
     if order.find() != made:
         raise UserError(f"{order.name} did not arrive at {order.home}")
     say(f"{order.name} is home")
@@ -104,22 +117,14 @@ def end_with(processes: list[psutil.Process]) -> None:
 
 
 def _configure(order: ExperimentOrder) -> None:
-    for key in ("user.name", "user.email"):
-        value = os.environ.get("GIT_AUTHOR_" + key.partition(".")[2].upper()) or _home_setting(order, key)
-        if value:
-            run_git("config", key, value)
-    local = Path(order.home) / run_git("rev-parse", "--show-prefix").strip() / ".dvc" / "config.local"
-    if local.is_file():
-        Path(".dvc/config.local").write_bytes(local.read_bytes())
+    for key, value in order.identity.items():
+        run_git("config", key, value)
+    if not order.storage:
+        local = Path(order.home) / run_git("rev-parse", "--show-prefix").strip() / ".dvc" / "config.local"
+        if local.is_file():
+            Path(".dvc/config.local").write_bytes(local.read_bytes())
     with Config(str(Path(".dvc").resolve()), validate=False).edit("local") as settings:
         settings.setdefault("cache", {})["dir"] = order.cache
-
-
-def _home_setting(order: ExperimentOrder, key: str) -> str:
-    try:
-        return run_git("-C", order.home, "config", key).strip()
-    except UserError:
-        return ""
 
 
 def _run(order: ExperimentOrder) -> None:
@@ -127,7 +132,7 @@ def _run(order: ExperimentOrder) -> None:
     until = time.monotonic() + _TIME_TO_SAVE_SECONDS
     while True:
         before = log.stat().st_size if log.exists() else 0
-        if dvc_main(["exp", "run", "-n", order.name, *order.options]) == 0:
+        if dvc_main(["exp", "run", "-n", order.name, *(["--pull"] if order.storage else []), *order.options]) == 0:
             return
         sys.stdout.flush()
         sys.stderr.flush()

@@ -18,6 +18,7 @@ from typing import Any, NoReturn
 
 import psutil
 
+from ablations.run.on_ray import ray_task
 from sentiment.core.files import read_json, write_json, write_text
 from sentiment.terminal.signals import lives
 
@@ -29,76 +30,8 @@ _ASK_NODES_EVERY_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
 _OBJECTS_BYTES = 80 * 2**20  # the least that Ray takes: results are a number and a line
+_LOCAL_CONFIG = Path("../../../config.local")  # DVC's, of the repository
 _SENT_ALONG = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "SENTIMENT_", "SWANLAB_", "HF_")
-
-
-def run_in_clone(order: dict[str, Any], variables: dict[str, str]) -> tuple[int, str]:
-    """Make one experiment in a clone of its own; this function is sent to workers whole, so it imports nothing of the project.
-
-    Parameters
-    ----------
-    order : dict
-        That of `ablations.run.on_ray.clone_experiment`, and ``work``, ``prefix`` and ``shared``.
-    variables : dict
-        Environment of the driver that the experiment needs.
-
-    Returns
-    -------
-    status : int
-        0 where the experiment is home.
-    reason : str
-        The last line of the log where it is not.
-    """
-    import json
-    import os
-    import shutil
-    import subprocess
-    import sys
-    import tempfile
-    import time
-    from pathlib import Path
-
-    import psutil
-
-    def works_in_clone(process: psutil.Process) -> bool:
-        try:
-            return Path(process.cwd()).is_relative_to(clone)
-        except (psutil.Error, OSError):
-            return False
-
-    host = os.uname().nodename
-    for folder in (order["home"], order["cache"], order["shared"]):
-        if not Path(folder).is_dir():
-            return 1, f"{host} has no folder {folder}: it must be on storage that all machines share, under the same path"
-    log = Path(order["log"])
-    clones = Path(order["work"])
-    clones.mkdir(parents=True, exist_ok=True)
-    clone = tempfile.mkdtemp(prefix=f"{order['name']}-", dir=clones)
-    unset = ("PYTHONPATH", "OMP_NUM_THREADS")  # Ray sets the number of threads by itself
-    environment = {key: value for key, value in os.environ.items() if key not in unset and not key.startswith(("DVC_", "GIT_"))}
-    environment.update(variables)
-    environment["PATH"] = str(Path(sys.executable).parent) + os.pathsep + environment.get("PATH", "")
-    with log.open("ab") as file:
-
-        def run(*command: str, folder: str = ".") -> int:
-            return subprocess.run(
-                command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=file, stderr=subprocess.STDOUT, check=False
-            ).returncode
-
-        file.write(f"on {host}\n".encode())
-        file.flush()
-        status = run("git", "clone", "--quiet", "--no-checkout", order["home"], clone)
-        status = status or run("git", "-C", clone, "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", order["commit"])
-        if status == 0:
-            asked = {key: order[key] for key in ("name", "commit", "options", "home", "cache", "log")}
-            command = (sys.executable, "-m", "ablations.run.on_ray.clone_experiment", json.dumps(asked))
-            status = run(*command, folder=str(Path(clone) / order["prefix"]))
-    until = time.monotonic() + 90  # a stage whose node process was killed saves a checkpoint
-    while any(map(works_in_clone, psutil.process_iter())) and time.monotonic() < until:
-        time.sleep(0.5)
-    shutil.rmtree(clone, ignore_errors=True)
-    lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines() if status else []
-    return status, f"on {host}: {lines[-1]}" if lines else ""
 
 
 class _Driver:
@@ -123,7 +56,15 @@ class _Driver:
         gpus = self._settings["gpus"]
         if gpus is None:
             gpus = 1 if ray.cluster_resources().get("GPU") else 0
-        self._task = ray.remote(num_cpus=self._settings["cpus"], num_gpus=gpus, max_retries=0)(run_in_clone)
+        ray.cloudpickle.register_pickle_by_value(ray_task)
+        self._task = ray.remote(num_cpus=self._settings["cpus"], num_gpus=gpus, max_retries=0)(ray_task.run_in_clone)
+        self._board = self._start_board() if self._settings["through"] else None
+
+    def _start_board(self) -> Any:
+        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+        here = NodeAffinitySchedulingStrategy(self._ray.get_runtime_context().get_node_id(), soft=False)
+        return self._ray.remote(ray_task.Board).options(num_cpus=0, scheduling_strategy=here).remote()
 
     def run(self) -> str:
         """Work until nothing comes any more, and return why it ended."""
@@ -131,6 +72,7 @@ class _Driver:
             if fault := self._fault():
                 return fault
             self._take_up()
+            self._note_printed()
             self._note_ends()
             if self._tasks:
                 self._quiet_since = time.monotonic()
@@ -164,12 +106,22 @@ class _Driver:
                 continue
             self._given.add(order["token"])
             self._write(order, "given", "")
-            self._tasks[self._task.options(name=order["name"]).remote(order, variables)] = order
+            local_config = _LOCAL_CONFIG.read_text(encoding="utf-8") if self._board is not None and _LOCAL_CONFIG.is_file() else ""
+            self._tasks[self._task.options(name=order["name"]).remote(order, variables, local_config, self._board)] = order
+
+    def _note_printed(self) -> None:
+        if self._board is None:
+            return
+        for name, printed in self._ray.get(self._board.take.remote()).items():
+            with Path("logs", f"{name}.log").open("ab") as file:
+                file.write(printed)
 
     def _note_ends(self) -> None:
         from ray.exceptions import RayError
 
         ended, _ = self._ray.wait(list(self._tasks), timeout=0) if self._tasks else ([], [])
+        if ended:
+            self._note_printed()
         for reference in ended:
             order = self._tasks.pop(reference)
             try:

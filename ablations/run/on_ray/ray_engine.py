@@ -30,7 +30,9 @@ from sentiment.core.files import read_json, remove, write_json
 from sentiment.core.paths import MAIN_ROOT_VARIABLE
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
-from sentiment.use.commands import run_dvc
+from sentiment.use.commands import run_dvc, run_git
+from sentiment.use.experiment_refs import references, references_of
+from sentiment.use.share import Places, check_places, fetch
 
 FOLDER = Path(".dvc/tmp/ablations/ray")
 _MADE_BY_STAGES = ("dvc.lock", "reports/")
@@ -47,10 +49,16 @@ class RayCluster:
         What the experiments depart from.
     gpus : float or None
         Of each experiment; None for one where the cluster has any.
+    through : str or None
+        The git remote through which experiments travel, their outputs through DVC's default storage, where the machines of the
+        cluster share no folder; None where all of them see this checkout.
     """
 
-    def __init__(self, commit: str, gpus: float | None = None) -> None:
+    def __init__(self, commit: str, gpus: float | None = None, through: str | None = None) -> None:
         self._commit, self._gpus = commit, gpus
+        self._places = Places(through) if through else None
+        self._storage = ""
+        self._received: set[str] = set()
         self._settings: dict[str, Any] = {}
         self._environment: Mapping[str, str] = os.environ
         self._starts = 0
@@ -65,6 +73,12 @@ class RayCluster:
         edited = [path for path in changed if not path.removeprefix(prefix).startswith(_MADE_BY_STAGES)]
         if edited:
             raise UserError(f"--on ray trains what is committed, and {edited[0]} is edited: commit it, or `git stash`, then run this again")
+        if self._places:
+            self._storage = check_places(self._places)
+            remote = self._places.git_remote
+            run_git("fetch", "--quiet", remote)
+            if not run_git("for-each-ref", "--count=1", "--contains", self._commit, f"refs/remotes/{remote}"):
+                raise UserError(f"--through {remote}: it lacks this commit ({self._commit[:7]}): `git push {remote} HEAD`, then run this again")
 
     def begin(self, environment: Mapping[str, str], jobs: int) -> None:
         """Watch the driver of an earlier call, or clear what a killed one left behind."""
@@ -73,6 +87,7 @@ class RayCluster:
         cpus = int(threads) if threads.isdigit() else cores_here()
         self._environment = environment
         self._settings = {"jobs": jobs, "cpus": cpus, "gpus": self._gpus, "threads": threads, "address": os.environ.get("RAY_ADDRESS", "")}
+        self._settings["through"] = self._places is not None
         driver = self._driver()
         if driver is not None and any(_recorded().get(key) != value for key, value in self._settings.items()):
             if any(job.state == "running" for job in self.jobs().values()):
@@ -90,7 +105,11 @@ class RayCluster:
         found = {}
         for path in sorted((FOLDER / "points").glob("*.json")):
             order, state = _read(path), _read(FOLDER / "states" / path.name)
-            if order.get("commit") != self._commit or state.get("state") == "done":
+            if order.get("commit") != self._commit:
+                continue
+            if state.get("state") == "done":
+                if reason := self._receive(path.stem):
+                    found[path.stem] = SubmittedJob(path.stem, "failed", Path(order["log"]), reason)
                 continue
             found[path.stem] = self._job(order, state if state.get("token") == order["token"] else {}, alive)
         return found
@@ -99,26 +118,60 @@ class RayCluster:
         """Write what the driver is to make."""
         free_name(point.name, self._commit)
         remove(FOLDER / "states" / f"{point.name}.json")
+        if self._places and self._is_there(point.name):
+            return
         root = Path(git("rev-parse", "--show-toplevel").strip())
         shared = self._environment.get(MAIN_ROOT_VARIABLE) or str(Path.cwd().resolve())
         log = Path(shared).resolve() / (FOLDER if Path(shared).resolve() == Path.cwd().resolve() else "ray") / "logs" / f"{point.name}.log"
         for folder in (FOLDER / "points", FOLDER / "states", log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         remove(log)
+        at_home = {"home": str(root.resolve()), "cache": str(_cache()), "shared": shared, "work": str((FOLDER / "clones").resolve())}
         order = {
             "name": point.name,
             "commit": self._commit,
             "options": experiment_options(point, forced),
-            "home": str(root.resolve()),
             "prefix": git("rev-parse", "--show-prefix").strip(),
-            "cache": str(_cache()),
-            "shared": shared,
-            "work": str((FOLDER / "clones").resolve()),
+            "identity": _identity(),
+            "storage": self._storage,
+            **(self._elsewhere(shared) if self._places else at_home),
             "log": str(log),
             "token": uuid.uuid4().hex,
             "at": time.time_ns(),  # in the plan's order
         }
         write_json(FOLDER / "points" / f"{point.name}.json", order)
+
+    def _elsewhere(self, shared: str) -> dict[str, str]:
+        assert self._places is not None
+        url = run_git("remote", "get-url", self._places.git_remote).strip()
+        address = str(Path(url).resolve()) if Path(url).is_dir() else url
+        return {"home": address, "cache": "", "work": "", "shared": "" if Path(shared).resolve() == Path.cwd().resolve() else shared}
+
+    def _is_there(self, name: str) -> bool:
+        """Fetch an experiment that a machine has sent already, for a call of which nothing is known any more."""
+        assert self._places is not None
+        remote = self._places.git_remote
+        sent = [one for one in references_of(remote) if (one.name, one.baseline) == (name, self._commit)]
+        if not sent:
+            return False
+        if any(one.revision == sent[0].revision for one in references()):
+            raise UserError(
+                f"{remote} has another {name} for this commit (code, data, parameters or threads differ): "
+                f"`dvc exp remove -g {remote} {name}` removes it there, then run this again"
+            )
+        fetch([name], self._places)
+        return True
+
+    def _receive(self, name: str) -> str:
+        """Fetch an experiment that is made, unless it is here; return why it cannot be."""
+        if self._places is None or name in self._received:
+            return ""
+        try:
+            fetch([name], self._places)
+        except UserError as error:
+            return str(error)
+        self._received.add(name)
+        return ""
 
     def collect(self, job: SubmittedJob, attempt: int) -> Path | None:
         """Forget a job, end what still runs of it, and keep its log."""
@@ -227,6 +280,15 @@ def _recorded() -> dict[str, Any]:
 def _reason() -> str:
     path = FOLDER / REASON
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _identity() -> dict[str, str]:
+    """Return git's name and address of who runs this, as far as they are set."""
+    found = {}
+    for key, variable in (("user.name", "GIT_AUTHOR_NAME"), ("user.email", "GIT_AUTHOR_EMAIL")):
+        if value := os.environ.get(variable) or git("config", "--default", "", "--get", key).strip():
+            found[key] = value
+    return found
 
 
 def _cache() -> Path:

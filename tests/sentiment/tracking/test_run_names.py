@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sentiment.settings.schema import flatten, parse_parameters
-from sentiment.tracking.run_names import baseline_parameters, experiment_name, long_form
+from sentiment.tracking.run_names import baseline_parameters, experiment_name, legend_name, long_form
 from tests.imports import ROOT
 
 TEXT = (ROOT / "sentiment/settings/defaults.yaml").read_text(encoding="utf-8")  # the same values, one to a line
@@ -40,6 +40,27 @@ BASE = flatten(PARAMETERS)
 )
 def test_a_run_is_the_baseline_plus_what_changed(changes: dict[str, Any], name: str) -> None:
     assert experiment_name({**BASE, **changes}, BASE) == name
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("baseline", "baseline"),
+        ("baseline_lr5e-5_bs32", "baseline_lr5e-5_bs32"),
+        ("baseline_lr5e-5_bs32_seed43", "lr5e-5_bs32_seed43"),
+        ("imdb_baseline_lr5e-5_bs32_seed43", "imdb_lr5e-5_bs32_s43"),
+        ("baseline_lr5e-5_bs32-eval", "lr5e-5_bs32-eval"),
+        ("评论_baseline_lr5e-5_bs32_seed43", "评论_lr5e-5_bs32_s43"),
+    ],
+)
+def test_a_legend_shows_what_tells_runs_apart(name: str, shown: str) -> None:
+    assert legend_name(name) == shown
+
+
+def test_names_of_one_study_stay_different_in_a_legend() -> None:
+    arms = ("baseline", "baseline_bs32", "baseline_lr5e-5_bs32", "baseline_epoch2", "baseline_early_stopping_patience1")
+    names = [f"{prefix}{arm}{seed}" for prefix in ("", "imdb_") for arm in arms for seed in ("", "_seed43", "_seed44")]
+    assert len({legend_name(name) for name in names}) == len(names)
 
 
 def test_the_long_form_says_what_a_run_is() -> None:
