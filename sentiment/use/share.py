@@ -118,7 +118,7 @@ def receive(names: Sequence[str], places: Places, force: bool = False, apply: bo
     """
     if apply and len(names) != 1:
         raise UserError("--apply: one experiment at a time goes into the workspace")
-    fetched = fetch(names, places, force)
+    fetched = fetch_experiments(names, places, force)
     for reference, files in fetched:
         say(f"receive: {reference.name} is here, with all of its {files} files")
     chosen = [reference for reference, _ in fetched]
@@ -128,7 +128,7 @@ def receive(names: Sequence[str], places: Places, force: bool = False, apply: bo
         say(f"receive: `python -m sentiment receive --apply {chosen[0].name}` brings it into the workspace; `make show` compares")
 
 
-def fetch(names: Sequence[str], places: Places, force: bool = False) -> list[tuple[ExperimentReference, int]]:
+def fetch_experiments(names: Sequence[str], places: Places, force: bool = False) -> list[tuple[ExperimentReference, int]]:
     """Fetch experiments from git and their outputs from the storage, and say nothing.
 
     Parameters

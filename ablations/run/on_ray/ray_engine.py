@@ -32,7 +32,7 @@ from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.commands import run_dvc, run_git
 from sentiment.use.experiment_refs import references, references_of
-from sentiment.use.share import Places, check_places, fetch
+from sentiment.use.share import Places, check_places, fetch_experiments
 
 FOLDER = Path(".dvc/tmp/ablations/ray")
 _MADE_BY_STAGES = ("dvc.lock", "reports/")
@@ -159,7 +159,7 @@ class RayCluster:
                 f"{remote} has another {name} for this commit (code, data, parameters or threads differ): "
                 f"`dvc exp remove -g {remote} {name}` removes it there, then run this again"
             )
-        fetch([name], self._places)
+        fetch_experiments([name], self._places)
         return True
 
     def _receive(self, name: str) -> str:
@@ -167,7 +167,7 @@ class RayCluster:
         if self._places is None or name in self._received:
             return ""
         try:
-            fetch([name], self._places)
+            fetch_experiments([name], self._places)
         except UserError as error:
             return str(error)
         self._received.add(name)
