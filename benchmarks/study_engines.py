@@ -139,10 +139,11 @@ def phases(experiments: Sequence[Mapping[str, float]], start: float, end: float)
     return found
 
 
-def run_study(study: Study, folder: Path) -> dict[str, Any]:
-    """Run a study in a fresh clone, and return its times and the digests of what it made."""
+def run_study(study: Study, folder: Path, commit: str) -> dict[str, Any]:
+    """Run a study in a fresh clone at a commit, and return its times and the digests of what it made."""
     clone = folder / f"{study.engine}-{study.jobs}-{len(study.plan['arms'])}"
     subprocess.run(["git", "clone", "--quiet", str(ROOT), str(clone)], check=True)
+    subprocess.run(["git", "-C", str(clone), "checkout", "--quiet", "-B", "study", commit], check=True)
     (clone / "study.yaml").write_text(yaml.safe_dump(study.plan, sort_keys=False), encoding="utf-8")
     environment = {**os.environ, "OMP_NUM_THREADS": str(study.threads), "SWANLAB_MODE": "disabled"}
     environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
@@ -249,11 +250,12 @@ def main() -> None:
     if options.only:
         chosen = [study for study in chosen if (study.plan is _SHORT) == (options.only == "short")]
     results = []
+    commit = commit_here()
     for study in chosen:
         with tempfile.TemporaryDirectory(prefix="study_engines-") as folder:
-            results.append(run_study(study, Path(folder)))
+            results.append(run_study(study, Path(folder), commit))
             show_markdown(studies_table(results))
-    write_json(output_file(options, "study_engines"), {"command": command_line("study_engines"), "commit": commit_here(), "results": results})
+    write_json(output_file(options, "study_engines"), {"command": command_line("study_engines"), "commit": commit, "results": results})
 
 
 if __name__ == "__main__":

@@ -4,6 +4,9 @@ A BERT step is some two thousand small kernels. Launched one by one from Python 
 a graph is launched at once. A graph holds for one shape of the inputs, so lengths are brought up to a few
 (`sentiment.model.tokens.length_step`). The first step of a shape runs eagerly, which makes the libraries ready; the
 second one is recorded, and from then on replayed. The kernels, their order and the random numbers are the same.
+
+Eager and recorded steps use one stream. Autograd's nodes that accumulate a weight's gradient keep the stream they were
+made on; one that outlives an eager step (`torch.compile` leaves such) would make a recording on another stream fail.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,6 +35,7 @@ class GraphedStep:
         self._seen: set[_Shape] = set()
         self._recorded: dict[_Shape, tuple[torch.cuda.CUDAGraph, Inputs, Outputs]] = {}
         self._pool: Any = None
+        self._stream: torch.cuda.Stream | None = None
 
     @property
     def shapes(self) -> int:
@@ -48,7 +52,7 @@ class GraphedStep:
         shape = tuple((name, tensor.shape, tensor.dtype) for name, tensor in inputs.items())
         if shape not in self._seen:
             self._seen.add(shape)
-            return self._step(inputs)
+            return self._run(inputs)
         if shape not in self._recorded:
             self._recorded[shape] = self._record(inputs)
         graph, places, outputs = self._recorded[shape]
@@ -57,10 +61,20 @@ class GraphedStep:
         graph.replay()
         return tuple(output.clone() for output in outputs)  # the next graph may use their memory
 
+    def _run(self, inputs: Inputs) -> Outputs:
+        if self._stream is None:
+            self._stream = torch.cuda.Stream()
+        now = torch.cuda.current_stream()
+        self._stream.wait_stream(now)
+        with torch.cuda.stream(self._stream):
+            outputs = self._step(inputs)
+        now.wait_stream(self._stream)
+        return tuple(output.clone() for output in outputs)  # memory of the stream that others go on with
+
     def _record(self, inputs: Inputs) -> tuple[torch.cuda.CUDAGraph, Inputs, Outputs]:
         places = {name: tensor.clone() for name, tensor in inputs.items()}
         graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph, pool=self._pool, capture_error_mode="thread_local"):  # other threads may use the GPU
+        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream, capture_error_mode="thread_local"):  # other threads may use the GPU
             outputs = self._step(places)
         self._pool = graph.pool()  # one after another they share their memory
         return graph, places, outputs

@@ -91,6 +91,7 @@ def record(self: GraphedStep, inputs: Any) -> Any:
 
 
 def test_whole_steps_are_the_steps_of_the_trainer(encoder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(GraphedStep, "_run", lambda self, inputs: self._step(inputs))
     monkeypatch.setattr(GraphedStep, "_record", record)
     monkeypatch.setattr(asynchronous, "CUDA_ATTENTION", CPU_ATTENTION)
     changes = {"lr_scheduler": "cosine", "warmup": 0.3, "max_grad_norm": 0.5, "class_weights": "balanced", "label_smoothing": 0.1}
