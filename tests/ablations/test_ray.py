@@ -196,7 +196,7 @@ def test_machines_that_share_no_folder_work_through_git_and_the_storage(toy: Toy
     (shared,) = machine.glob("ablations-*/*/shared")
     begins = [line.split() for line in (shared / ".checkpoints/begun.txt").read_text().splitlines()]
     assert [name for name, tenth in begins if tenth == "0"].count("baseline") == 1 and len(begins) == 3
-    assert not (toy.root / ".checkpoints").exists() and not list(shared.parent.glob("clones/*"))
+    assert not (toy.root / ".checkpoints/begun.txt").exists() and not list(shared.parent.glob("clones/*"))
     assert "baseline is home" in (toy.root / ".dvc/tmp/ablations/ray/logs/baseline.log").read_text()
     toy.ablations("report")
     for name in NAMES:
