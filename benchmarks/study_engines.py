@@ -1,11 +1,12 @@
 """A study on DVC's queue and on Ray: the same results, the time of each, and what an experiment takes beside its training.
 
-    python -m benchmarks.study_engines               # nine short experiments, three times; then two of three minutes each; 40 minutes
+    python -m benchmarks.study_engines               # nine short experiments, three times; then two of three minutes each; 35 minutes
     python -m benchmarks.study_engines --without ray
 
 Each study runs in a clone of HEAD with a cache of its own, so that nothing is made already. The short experiments train one epoch on
 200 reviews, with one thread each: on the queue with one worker, on Ray with one and with two. The long ones are two seeds of the
-baseline, with all threads: the first one also prepares and splits the data. Needs `pip install -r requirements-ray.txt -c constraints.txt`.
+baseline with seven epochs, with all threads: the first one also prepares and splits the data. `--only` writes a record of its own.
+Needs `pip install -r requirements-ray.txt -c constraints.txt`.
 """
 
 import argparse
@@ -26,7 +27,7 @@ import yaml
 
 from benchmarks.output import add_output_options, command_line, commit_here, output_file, show_markdown
 from sentiment.core.files import write_json
-from sentiment.terminal.errors import UserError, run_main
+from sentiment.terminal.errors import UserError, error_line, run_main
 from sentiment.terminal.progress import say
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -46,7 +47,7 @@ _SHORT: dict[str, Any] = {
         "baseline_lr5e-5_bs32": {"against": "baseline_bs32", "set": {"train.lr": 5e-5, "train.batch_size": 32}},
     },
 }
-_LONG: dict[str, Any] = {"seeds": [42, 43], "margin": 0.01, "arms": {"baseline": {"set": {}}}}
+_LONG: dict[str, Any] = {"seeds": [42, 43], "margin": 0.01, "base": {"train.epochs": 7}, "arms": {"baseline": {"set": {}}}}
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Study:
 def studies(engines: Sequence[str], cores: int) -> list[Study]:
     """Return the studies to time: one engine after the other, short experiments before long ones."""
     short = [Study("nine short experiments", _SHORT, "queue", 1, 1), *(Study("nine short experiments", _SHORT, "ray", jobs, 1) for jobs in (1, 2))]
-    long = [Study("two trainings of the baseline", _LONG, engine, 1, cores) for engine in ("queue", "ray")]
+    long = [Study("two trainings of three minutes", _LONG, engine, 1, cores) for engine in ("queue", "ray")]
     return [study for study in (*short, *long) if study.engine in engines]
 
 
@@ -95,7 +96,7 @@ class StageClock:
     def look(self, now: float) -> None:
         """Note marks that are new."""
         found_folders = [(where, names) for folder in self._folders for where, _, names in os.walk(folder)]  # passes over one that is taken away
-        for log in (Path(where, name) for where, names in found_folders for name in names if name.endswith(".log")):
+        for log in (Path(where, name) for where, names in found_folders for name in names if name.endswith((".log", ".out"))):
             try:
                 content = log.read_bytes()
             except OSError:
@@ -165,8 +166,11 @@ def run_study(study: Study, folder: Path, commit: str) -> dict[str, Any]:
         output.seek(0)
         printed = output.read().decode(errors="replace")
     if process.returncode:
-        raise UserError(f"`{' '.join(command[1:])}` ended with status {process.returncode}: {printed.strip().splitlines()[-1]}")
-    subprocess.run([sys.executable, "-m", "ablations", "report", "--plan", "study.yaml"], cwd=clone, env=environment, check=True, capture_output=True)
+        raise UserError(f"`{' '.join(command[1:])}` ended with status {process.returncode}: {error_line(printed)}")
+    report = [sys.executable, "-m", "ablations", "report", "--plan", "study.yaml"]
+    written = subprocess.run(report, cwd=clone, env=environment, capture_output=True, text=True, check=False)
+    if written.returncode:
+        raise UserError(f"`python -m ablations report` ended with status {written.returncode}: {error_line(written.stderr)}")
     result: dict[str, Any] = {
         "study": study.name,
         "engine": study.engine,
@@ -255,7 +259,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="study_engines-") as folder:
             results.append(run_study(study, Path(folder), commit))
             show_markdown(studies_table(results))
-    write_json(output_file(options, "study_engines"), {"command": command_line("study_engines"), "commit": commit, "results": results})
+    write_json(
+        output_file(options, f"study_engines_{options.only}" if options.only else "study_engines"),
+        {"command": command_line("study_engines"), "commit": commit, "results": results},
+    )
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from ablations.plan.survey import Current, Machine, Survey, check_source, survey
 from ablations.repository import dvc, head
 from ablations.run.cores import THREADS_VARIABLE, QueueWorkers, cores_here, share_out
 from ablations.run.engine import Engine, SubmittedJob
-from ablations.run.engine_choice import QUEUE, RAY, choose_engine
+from ablations.run.engine_choice import ENGINES, QUEUE, RAY, choose_engine
 from ablations.run.experiment_log import progress_of
 from ablations.run.leftovers import remove_saved_checkpoints
 from ablations.run.queue_engine import FOLDER
@@ -86,6 +86,7 @@ def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | Non
         return
     engine = choose_engine(on, head(), gpus, through)
     engine.check()
+    _refuse_while_at_work({point.name for point in points}, on)
     os.environ[MAIN_ROOT_VARIABLE] = workers.environment[MAIN_ROOT_VARIABLE]  # what workers leave behind is looked for there
     FOLDER.mkdir(parents=True, exist_ok=True)
     lock = FileLock(FOLDER / "lock")
@@ -96,11 +97,26 @@ def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | Non
     try:
         _Runner(points, ablations, workers, file, engine).run()
     except KeyboardInterrupt:
-        going_on = "the queue goes on by itself" if engine.at_work() else "nothing is running"
-        again = f"`python -m ablations run{plan_option(file)}` watches and completes it, `python -m ablations stop` ends it"
+        going_on = "the study goes on by itself" if engine.at_work() else "nothing is running"
+        options = (
+            ""
+            if on == QUEUE
+            else f" --on {on} --jobs {jobs}{f' --gpus {gpus:g}' if gpus is not None else ''}{f' --through {through}' if through else ''}"
+        )
+        again = f"`python -m ablations run{options}{plan_option(file)}` watches and completes it, `python -m ablations stop` ends it"
         raise Interrupted(f"{going_on}; {again}") from None
     finally:
         lock.release()
+
+
+def _refuse_while_at_work(names: set[str], on: str) -> None:
+    """Refuse to begin where another engine is at work on these experiments: both would train them."""
+    for other in ENGINES:
+        engine = choose_engine(other, head())
+        if other != on and engine.at_work() and names & set(engine.jobs()):
+            raise UserError(
+                f"these experiments run on {other} already: `python -m ablations run --on {other}` watches them, `python -m ablations stop` ends them"
+            )
 
 
 def _list(points: list[Point], found: Survey, ablations: Ablations, diverged: set[str]) -> None:

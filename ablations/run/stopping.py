@@ -9,4 +9,4 @@ def stop() -> None:
     """End the workers and what they run; a training that runs is saved first."""
     commit = head()
     ended = sum(choose_engine(name, commit).stop() for name in ENGINES)
-    say(f"stopped {ended} running experiments; `python -m ablations run` goes on from where they were")
+    say(f"stopped {ended} running experiments; `python -m ablations run` continues them")

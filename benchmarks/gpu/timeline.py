@@ -81,7 +81,7 @@ def _events(profiler: Any, device: str) -> list[Event]:
     found: list[Event] = []
     for event in profiler.profiler.kineto_results.events():
         on_device = event.device_type() != DeviceType.CPU
-        if "#" in event.name():  # a span of several kernels, not one
+        if event.name().startswith("Optimizer."):  # a span of several kernels, not one
             continue
         if on_device or device == "cpu" or "aunch" in event.name():
             found.append(("device" if on_device else "host", event.name(), event.start_ns(), event.duration_ns()))

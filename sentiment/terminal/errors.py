@@ -9,7 +9,7 @@ from sentiment.terminal.printable import printable
 from sentiment.terminal.signals import INTERRUPTED, end_silently_when_asked_again, raise_when_asked_to_stop
 
 _SHOWN = 100  # characters
-_FIRST_SPEAKS_WITHIN = 5.0  # seconds
+_FIRST_PRINTS_WITHIN = 5.0  # seconds
 
 
 class UserError(Exception):
@@ -64,18 +64,19 @@ def run_main(main: Callable[[], None]) -> None:
     try:
         main()
     except UserError as error:
-        _let_the_first_say_it()
+        _wait_for_the_first()
         _end(f"error: {error}", status=1)
     except BrokenPipeError:  # who reads the output wants no more of it: `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes at the exit
         sys.exit(141)
     except OSError as error:
         where = f" ({error.filename})" if error.filename else ""
+        _wait_for_the_first()
         _end(f"error: {error.strerror or error}{where}", status=1)
     except Interrupted as error:
-        _end(f"stopped: {error}", status=INTERRUPTED, all_say_it=True)
+        _end(f"stopped: {error}", status=INTERRUPTED, first_only=True)
     except KeyboardInterrupt:
-        _end("stopped before the end: run the same command again", status=INTERRUPTED, all_say_it=True)
+        _end("stopped before the end: run the same command again", status=INTERRUPTED, first_only=True)
 
 
 def _open_what_is_closed() -> None:
@@ -85,19 +86,19 @@ def _open_what_is_closed() -> None:
             setattr(sys, name, os.fdopen(os.open(os.devnull, flags), "r" if flags == os.O_RDONLY else "w"))
 
 
-def _let_the_first_say_it() -> None:
-    """Give the first process of a machine time for an error that all of them meet: it ends the others once it has said it.
+def _wait_for_the_first() -> None:
+    """Give the first process of a machine time to print an error that all of them meet, and to end the others with it.
 
-    An error that it does not meet is said by the process that does.
+    An error that it does not meet is printed by the process that does.
     """
     if os.environ.get("LOCAL_RANK", "0") != "0":
         end_silently_when_asked_again()
-        time.sleep(_FIRST_SPEAKS_WITHIN)
+        time.sleep(_FIRST_PRINTS_WITHIN)
 
 
-def _end(line: str, status: int, all_say_it: bool = False) -> None:
+def _end(line: str, status: int, first_only: bool = False) -> None:
     end_silently_when_asked_again()
     sys.stdout.flush()
-    if not (all_say_it and os.environ.get("LOCAL_RANK", "0") != "0"):  # of the processes of a machine the first one speaks
+    if not (first_only and os.environ.get("LOCAL_RANK", "0") != "0"):  # of the processes of a machine the first one prints
         print(printable(line), file=sys.stderr, flush=True)
     sys.exit(status)

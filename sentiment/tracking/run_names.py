@@ -87,12 +87,15 @@ def legend_name(name: str) -> str:
     -------
     str
         The name itself where it is short enough; else without the word ``baseline``, which all names share; where that is too long
-        still, with ``s43`` for ``seed43``.
+        still, with ``s43`` for ``seed43``, and cut before it.
     """
     if len(name) <= _LEGEND_LENGTH:
         return name
     short = "_".join(part for part in name.split("_") if part != BASELINE) or name
-    return short if len(short) <= _LEGEND_LENGTH else re.sub(r"(?<=_)seed(?=\d)", "s", short)
+    if len(short) <= _LEGEND_LENGTH:
+        return short
+    rest, _, seed = short.rpartition("_seed")
+    return f"{rest[: _LEGEND_LENGTH - len(seed) - 2]}_s{seed}" if rest and seed.isdigit() else short
 
 
 def long_form(parameters: Mapping[str, Any]) -> str:

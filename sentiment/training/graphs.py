@@ -1,12 +1,12 @@
 """Whole training steps as CUDA graphs: forward, backward, clipping and update replayed by one call of the host.
 
-A BERT step is some two thousand small kernels. Launched one by one from Python they take longer than they run;
+A BERT step is more than a thousand small kernels. Launched one by one from Python they take longer than they run;
 a graph is launched at once. A graph holds for one shape of the inputs, so lengths are brought up to a few
 (`sentiment.model.tokens.length_step`). The first step of a shape runs eagerly, which makes the libraries ready; the
 second one is recorded, and from then on replayed. The kernels, their order and the random numbers are the same.
 
 Eager and recorded steps use one stream. Autograd's nodes that accumulate a weight's gradient keep the stream they were
-made on; one that outlives an eager step (`torch.compile` leaves such) would make a recording on another stream fail.
+made on; one that outlives an eager step would make a recording on another stream fail.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -63,13 +63,13 @@ class GraphedStep:
 
     def _run(self, inputs: Inputs) -> Outputs:
         if self._stream is None:
-            self._stream = torch.cuda.Stream()
+            self._stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         now = torch.cuda.current_stream()
         self._stream.wait_stream(now)
         with torch.cuda.stream(self._stream):
             outputs = self._step(inputs)
         now.wait_stream(self._stream)
-        return tuple(output.clone() for output in outputs)  # memory of the stream that others go on with
+        return tuple(output.clone() for output in outputs)
 
     def _record(self, inputs: Inputs) -> tuple[torch.cuda.CUDAGraph, Inputs, Outputs]:
         places = {name: tensor.clone() for name, tensor in inputs.items()}

@@ -150,28 +150,33 @@ def fetch_experiments(names: Sequence[str], places: Places, force: bool = False)
     with _repository() as repo:
         storage = _storage_of(repo, places)
         for reference in _choose(names, references_of(places.git_remote), f"on {places.git_remote}", "`share` sends them there"):
+            before = next((one.revision for one in references() if one.path == reference.path), None)
             run_dvc("exp", "pull", "--no-cache", *(["--force"] if force else []), places.git_remote, reference.path)
             if reference not in references():
                 raise UserError(
                     f"{reference.name}: this repository has another experiment of this name: `python -m sentiment receive --force {reference.name}` "
                     f"replaces it, `dvc exp rename {reference.name} NEW` keeps both"
                 )
-            outputs = _read_outputs(repo, reference.revision)
-            _copy(_storage_objects(repo, storage), repo.cache.local, outputs, repo.cache.local)
-            objects, lacking = _objects(repo.cache.local, outputs, repo.cache.local)
-            if lacking:
-                raise UserError(
-                    f"{reference.name}: {lacking[0]} is not whole in the storage '{storage}': "
-                    f"where it was made, `python -m sentiment share {reference.name}` sends it"
-                )
-            fetched.append((reference, len(objects)))
+            try:
+                fetched.append((reference, _fetch_outputs(repo, storage, reference)))
+            except UserError:  # an experiment is here with all of its outputs, or not at all
+                run_git("update-ref", *([reference.path, before] if before else ["-d", reference.path]))
+                raise
     return fetched
 
 
-def check_places(places: Places) -> str:
-    """Return the storage's name; a UserError where the git remote or the storage is not configured."""
+def is_whole(reference: ExperimentReference) -> bool:
+    """Tell whether an experiment of this repository has all of its outputs in DVC's cache here."""
     with _repository() as repo:
-        return _storage_of(repo, places)
+        return not _objects(repo.cache.local, _read_outputs(repo, reference.revision), repo.cache.local)[1]
+
+
+def storage_of(places: Places) -> tuple[str, str]:
+    """Return the storage's name and, where it is a folder, its path, else ""; a UserError where git's remote or the storage is not configured."""
+    with _repository() as repo:
+        name = _storage_of(repo, places)
+        url = str(repo.config["remote"][name]["url"])
+        return name, "" if "://" in url else str(Path(url).resolve())
 
 
 def _repository() -> Repo:
@@ -190,7 +195,7 @@ def _storage_of(repo: Repo, places: Places) -> str:
     storage = places.storage or repo.config["core"].get("remote")
     if storage is None:
         default = (
-            f"`dvc remote default {known[0]}`, or name one with --remote ({', '.join(known)})"
+            f"`dvc remote default {known[0]}` (share and receive also take --remote: {', '.join(known)})"
             if known
             else "`dvc remote add -d storage FOLDER_OR_URL`"
         )
@@ -223,6 +228,18 @@ def _read_outputs(repo: Repo, revision: str) -> _Outputs:
     with repo.switch(revision):
         hashes = {str(out): out.hash_info for out in repo.index.outs if out.use_cache and out.hash_info}
         return _Outputs(hashes, repo.config["core"].get("remote") in set(repo.config["remote"]))
+
+
+def _fetch_outputs(repo: Repo, storage: str, reference: ExperimentReference) -> int:
+    outputs = _read_outputs(repo, reference.revision)
+    _copy(_storage_objects(repo, storage), repo.cache.local, outputs, repo.cache.local)
+    objects, lacking = _objects(repo.cache.local, outputs, repo.cache.local)
+    if lacking:
+        raise UserError(
+            f"{reference.name}: {lacking[0]} is not whole in the storage '{storage}': "
+            f"where it was made, `python -m sentiment share {reference.name}` sends it"
+        )
+    return len(objects)
 
 
 def _objects(odb: Any, outputs: _Outputs, trees: Any) -> tuple[dict[str, str], list[str]]:

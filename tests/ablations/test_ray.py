@@ -146,7 +146,9 @@ def test_ctrl_c_ends_the_watching_stop_ends_the_study_and_failures_are_named(toy
     os.kill(run.pid, signal.SIGINT)
     told, _ = run.communicate(timeout=30)
     assert run.returncode == 130 and "Traceback" not in told, told
+    assert "`python -m ablations run --on ray --jobs 1` watches and completes it" in told
     assert running(toy, "stages.train")
+    refused(toy.ablations("run", check=False), "these experiments run on ray already")
     assert "stopped 1 running experiments" in toy.ablations("stop").stdout
     nothing_is_left(toy)
 
@@ -176,7 +178,7 @@ def test_machines_that_share_no_folder_work_through_git_and_the_storage(toy: Toy
     toy.run("git", "clone", "-q", "--bare", str(toy.root), str(tmp_path / "origin.git"))
     toy.run("git", "remote", "add", "origin", str(tmp_path / "origin.git"))
     refused(toy.ablations("run", *through, check=False), "no storage is configured")
-    toy.run("dvc", "remote", "add", "-d", "storage", str(tmp_path / "storage"))
+    toy.run("dvc", "remote", "add", "-d", "storage", "../storage")
     toy.run("git", "commit", "-qam", "storage")
     refused(toy.ablations("run", *through, check=False), "--through origin: it lacks this commit", "`git push origin HEAD`")
     toy.run("git", "push", "-q", "origin", "HEAD")
@@ -196,8 +198,8 @@ def test_machines_that_share_no_folder_work_through_git_and_the_storage(toy: Toy
     (shared,) = machine.glob("ablations-*/*/shared")
     begins = [line.split() for line in (shared / ".checkpoints/begun.txt").read_text().splitlines()]
     assert [name for name, tenth in begins if tenth == "0"].count("baseline") == 1 and len(begins) == 3
-    assert not (toy.root / ".checkpoints/begun.txt").exists() and not list(shared.parent.glob("clones/*"))
-    assert "baseline is home" in (toy.root / ".dvc/tmp/ablations/ray/logs/baseline.log").read_text()
+    assert not (toy.root / ".checkpoints/begun.txt").exists() and not list(shared.parent.glob("work/*"))
+    assert "baseline is sent" in (toy.root / ".dvc/tmp/ablations/ray/logs/baseline.log").read_text()
     toy.ablations("report")
     for name in NAMES:
         assert toy.run("git", "-C", str(tmp_path / "origin.git"), "rev-parse", revision(toy, name)).returncode == 0

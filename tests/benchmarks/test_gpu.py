@@ -5,10 +5,12 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
+from torch._C._autograd import DeviceType
 
 from benchmarks.gpu import __main__ as gpu
 from benchmarks.gpu import repeats, timeline
@@ -46,6 +48,19 @@ def test_parts_a_to_c_import_few_packages() -> None:
     seen = imported_at_once([ROOT / "benchmarks/gpu/__main__.py", ROOT / "benchmarks/gpu/training.py", ROOT / "benchmarks/train_throughput.py"])
     assert ROOT / "sentiment/training/fine_tuning.py" in seen
     assert {name for path in seen for name in third_party(path)} <= ALLOWED
+
+
+def test_a_kernel_is_kept_whatever_its_name_and_a_span_of_kernels_is_not() -> None:
+    class Event:
+        def __init__(self, name: str, device: DeviceType) -> None:
+            self.name, self.device_type = lambda: name, lambda: device
+            self.start_ns, self.duration_ns = lambda: 0, lambda: 5
+
+    names = ["at::native::direct_copy_kernel_cuda(at::TensorIteratorBase&)::{lambda()#3}", "Optimizer.step#AdamW.step", "flash_fwd_kernel"]
+    events = [*(Event(name, DeviceType.CUDA) for name in names), Event("cudaLaunchKernel", DeviceType.CPU), Event("aten::add", DeviceType.CPU)]
+    profiler = SimpleNamespace(profiler=SimpleNamespace(kineto_results=SimpleNamespace(events=lambda: events)))
+    found = timeline._events(profiler, "cuda")
+    assert [(kind, name) for kind, name, *_ in found] == [("device", names[0]), ("device", names[2]), ("host", "cudaLaunchKernel")]
 
 
 def test_a_profile_counts_what_overlaps_once_and_sorts_kernels() -> None:

@@ -46,7 +46,7 @@ def test_engines_are_alike_where_all_digests_are() -> None:
     assert list(alike([result("queue", same), result("ray", other)]).values()) == ["no"]
     assert list(alike([result("queue", same)]).values()) == ["–"]
     table = studies_table([result("queue", same), result("ray", same, 12.4)]).splitlines()
-    assert table[3] == "| two trainings of the baseline | ray | 1 | 2 | 12 | yes |"
+    assert table[3] == "| two trainings of three minutes | ray | 1 | 2 | 12 | yes |"
     assert table[5] == "| phase (seconds) | queue: first | second | ray: first | second |"
     assert table[-1] == "| beside training | 20 % | 10 % | 20 % | 10 % |"
 

@@ -1,8 +1,7 @@
-"""One experiment in a clone of its own: made there, and sent home once it is whole.
+"""One experiment in a clone of its own: made there, and sent to the repository once it is whole.
 
-The clone is at the study's commit. It shares DVC's cache with the repository that it is of, so that the outputs are home
-as soon as DVC has saved them, or it sends them to DVC's storage; the experiment itself follows through git. Only then has the
-process ended in success.
+The clone is at the study's commit. Either it shares DVC's cache with the repository, and pushes the experiment there; or it
+sends the outputs to DVC's storage and the experiment to the git remote. Only then has the process ended in success.
 
 Run     python -m ablations.run.on_ray.clone_experiment JSON    in the clone; prints what DVC and the stages print
 """
@@ -46,7 +45,7 @@ class ExperimentOrder:
     options : tuple of str
         Of ``dvc exp run``.
     home : str
-        The repository, for git.
+        The repository's folder; empty where this machine does not have it: the clone's git remote is used then.
     cache : str
         DVC's cache there, or of this machine.
     log : str
@@ -55,6 +54,8 @@ class ExperimentOrder:
         Git's ``user.name`` and ``user.email``.
     storage : str
         DVC's name of the storage that outputs come from and go to; empty where the cache is that of the repository.
+    storage_folder : str
+        The storage's path, where it is a folder.
     """
 
     name: str
@@ -65,14 +66,20 @@ class ExperimentOrder:
     log: str
     identity: Mapping[str, str]
     storage: str
+    storage_folder: str
+
+    @property
+    def target(self) -> str:
+        """Where git sends the experiment."""
+        return self.home or _GIT_REMOTE
 
     def find(self) -> ExperimentReference | None:
-        """Return the experiment where it is home already."""
-        return next((one for one in references_of(self.home) if (one.name, one.baseline) == (self.name, self.commit)), None)
+        """Return the experiment where it was sent already."""
+        return next((one for one in references_of(self.target) if (one.name, one.baseline) == (self.name, self.commit)), None)
 
 
 def make(order: ExperimentOrder) -> None:
-    """Make an experiment and send it home; nothing is done where an earlier try has sent it.
+    """Make an experiment and send it; nothing is done where an earlier try has sent it.
 
     Parameters
     ----------
@@ -85,7 +92,7 @@ def make(order: ExperimentOrder) -> None:
         Where a stage fails, or the experiment did not arrive.
     """
     if order.find():
-        say(f"{order.name} is home already")
+        say(f"{order.name} was sent already")
         return
     _configure(order)
     _run(order)
@@ -96,13 +103,13 @@ def make(order: ExperimentOrder) -> None:
         share([order.name], Places(_GIT_REMOTE, order.storage))
     else:
         run_git("push", "--quiet", order.home, f"{made.path}:{made.path}")
-    if order.find() != made:
-        raise UserError(f"{order.name} did not arrive at {order.home}")
-    say(f"{order.name} is home")
+        if order.find() != made:
+            raise UserError(f"{order.name} did not arrive at {order.home}")
+    say(f"{order.name} is sent")
 
 
 def end_with(processes: list[psutil.Process]) -> None:
-    """End this process, without a word to anybody, once one of some others is gone.
+    """End this process at once when one of some others is gone.
 
     It is DVC: a stage notices that it is gone, saves a checkpoint and ends too.
 
@@ -125,6 +132,8 @@ def _configure(order: ExperimentOrder) -> None:
             Path(".dvc/config.local").write_bytes(local.read_bytes())
     with Config(str(Path(".dvc").resolve()), validate=False).edit("local") as settings:
         settings.setdefault("cache", {})["dir"] = order.cache
+        if order.storage_folder:  # in .dvc/config it may be relative to the repository
+            settings.setdefault("remote", {}).setdefault(order.storage, {})["url"] = order.storage_folder
 
 
 def _run(order: ExperimentOrder) -> None:

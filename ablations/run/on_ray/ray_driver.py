@@ -20,7 +20,9 @@ import psutil
 
 from ablations.run.on_ray import ray_task
 from sentiment.core.files import read_json, write_json, write_text
+from sentiment.core.paths import diverged_folder
 from sentiment.terminal.signals import lives
+from sentiment.use.commands import run_git
 
 REASON = "reason.txt"  # why this process ended
 NO_START = "Ray does not start"
@@ -30,7 +32,7 @@ _ASK_NODES_EVERY_SECONDS = 5.0
 _IDLE_SECONDS = 60.0
 _CONNECT_SECONDS = 10.0
 _OBJECTS_BYTES = 80 * 2**20  # the least that Ray takes: results are a number and a line
-_LOCAL_CONFIG = Path("../../../config.local")  # DVC's, of the repository
+_PROJECT = Path("../../../..")  # of .dvc/tmp/ablations/ray
 _SENT_ALONG = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "SENTIMENT_", "SWANLAB_", "HF_")
 
 
@@ -67,7 +69,7 @@ class _Driver:
         return self._ray.remote(ray_task.Board).options(num_cpus=0, scheduling_strategy=here).remote()
 
     def run(self) -> str:
-        """Work until nothing comes any more, and return why it ended."""
+        """Work until nothing was handed over for a minute, and return why it ended."""
         while True:
             if fault := self._fault():
                 return fault
@@ -106,8 +108,16 @@ class _Driver:
                 continue
             self._given.add(order["token"])
             self._write(order, "given", "")
-            local_config = _LOCAL_CONFIG.read_text(encoding="utf-8") if self._board is not None and _LOCAL_CONFIG.is_file() else ""
-            self._tasks[self._task.options(name=order["name"]).remote(order, variables, local_config, self._board)] = order
+            self._tasks[self._task.options(name=order["name"]).remote(order, self._access(), variables, self._board)] = order
+
+    def _access(self) -> dict[str, str]:
+        """Read how other machines reach the git remote and DVC's storage; it lies in no file of a study."""
+        remote, local = self._settings["through"], _PROJECT / ".dvc/config.local"
+        if not remote:
+            return {"fetch_url": "", "push_url": "", "local_config": ""}
+        urls = [run_git("-C", str(_PROJECT), "remote", "get-url", *option, remote).strip() for option in ([], ["--push"])]
+        fetch_url, push_url = (str((_PROJECT / url).resolve()) if (_PROJECT / url).is_dir() else url for url in urls)
+        return {"fetch_url": fetch_url, "push_url": push_url, "local_config": local.read_text(encoding="utf-8") if local.is_file() else ""}
 
     def _note_printed(self) -> None:
         if self._board is None:
@@ -117,7 +127,7 @@ class _Driver:
                 file.write(printed)
 
     def _note_ends(self) -> None:
-        from ray.exceptions import RayError
+        from ray.exceptions import RayError, RayTaskError
 
         ended, _ = self._ray.wait(list(self._tasks), timeout=0) if self._tasks else ([], [])
         if ended:
@@ -125,12 +135,16 @@ class _Driver:
         for reference in ended:
             order = self._tasks.pop(reference)
             try:
-                status, reason = self._ray.get(reference)
+                status, reason, diverged = self._ray.get(reference)
+            except RayTaskError as error:  # what the task itself raised
+                self._write(order, "failed", " ".join(str(error.cause).split())[-300:])
             except RayError as error:
                 self._write(order, "lost", f"its Ray worker is gone ({type(error).__name__})")
-            except Exception as error:  # what the task itself raised
-                self._write(order, "failed", " ".join(str(error).split())[-300:])
             else:
+                for name, content in diverged.items():
+                    kept = diverged_folder(order["name"]) / name
+                    kept.parent.mkdir(parents=True, exist_ok=True)
+                    kept.write_bytes(content)
                 self._write(order, "failed" if status else "done", reason)
 
     def _write(self, order: dict[str, Any], state: str, reason: str) -> None:

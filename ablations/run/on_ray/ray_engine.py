@@ -4,6 +4,7 @@ What is handed over lies in ``.dvc/tmp/ablations/ray``: ``points/`` holds what w
 of its own, wrote of it, ``logs/`` what the experiments print, ``clones/`` their workspaces.
 """
 
+import hashlib
 import importlib.util
 import json
 import os
@@ -22,7 +23,9 @@ from ablations.plan.points import Point
 from ablations.repository import git
 from ablations.run.cores import THREADS_VARIABLE, cores_here
 from ablations.run.engine import SubmittedJob
+from ablations.run.on_ray.git_exchange import GitExchange
 from ablations.run.on_ray.ray_driver import ENDED, NO_START, REASON
+from ablations.run.on_ray.ray_task import machine_folder
 from ablations.run.orphans import end_processes_in
 from ablations.run.preconditions import check_repository
 from ablations.run.queueing import experiment_options, free_name
@@ -30,9 +33,7 @@ from sentiment.core.files import read_json, remove, write_json
 from sentiment.core.paths import MAIN_ROOT_VARIABLE
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
-from sentiment.use.commands import run_dvc, run_git
-from sentiment.use.experiment_refs import references, references_of
-from sentiment.use.share import Places, check_places, fetch_experiments
+from sentiment.use.commands import run_dvc
 
 FOLDER = Path(".dvc/tmp/ablations/ray")
 _MADE_BY_STAGES = ("dvc.lock", "reports/")
@@ -56,9 +57,7 @@ class RayCluster:
 
     def __init__(self, commit: str, gpus: float | None = None, through: str | None = None) -> None:
         self._commit, self._gpus = commit, gpus
-        self._places = Places(through) if through else None
-        self._storage = ""
-        self._received: set[str] = set()
+        self._exchange = GitExchange(through, commit) if through else None
         self._settings: dict[str, Any] = {}
         self._environment: Mapping[str, str] = os.environ
         self._starts = 0
@@ -73,12 +72,8 @@ class RayCluster:
         edited = [path for path in changed if not path.removeprefix(prefix).startswith(_MADE_BY_STAGES)]
         if edited:
             raise UserError(f"--on ray trains what is committed, and {edited[0]} is edited: commit it, or `git stash`, then run this again")
-        if self._places:
-            self._storage = check_places(self._places)
-            remote = self._places.git_remote
-            run_git("fetch", "--quiet", remote)
-            if not run_git("for-each-ref", "--count=1", "--contains", self._commit, f"refs/remotes/{remote}"):
-                raise UserError(f"--through {remote}: it lacks this commit ({self._commit[:7]}): `git push {remote} HEAD`, then run this again")
+        if self._exchange:
+            self._exchange.check()
 
     def begin(self, environment: Mapping[str, str], jobs: int) -> None:
         """Watch the driver of an earlier call, or clear what a killed one left behind."""
@@ -87,12 +82,12 @@ class RayCluster:
         cpus = int(threads) if threads.isdigit() else cores_here()
         self._environment = environment
         self._settings = {"jobs": jobs, "cpus": cpus, "gpus": self._gpus, "threads": threads, "address": os.environ.get("RAY_ADDRESS", "")}
-        self._settings["through"] = self._places is not None
+        self._settings["through"] = self._exchange.remote if self._exchange else ""
         driver = self._driver()
         if driver is not None and any(_recorded().get(key) != value for key, value in self._settings.items()):
             if any(job.state == "running" for job in self.jobs().values()):
                 raise UserError(
-                    "a Ray driver with other settings (jobs, threads, GPUs, address) is at work: let it end, or end it with "
+                    "a Ray driver with other settings (jobs, threads, GPUs, address, --through) is at work: let it end, or end it with "
                     "`python -m ablations stop`, and run this again"
                 )
             self.stop()
@@ -108,70 +103,39 @@ class RayCluster:
             if order.get("commit") != self._commit:
                 continue
             if state.get("state") == "done":
-                if reason := self._receive(path.stem):
-                    found[path.stem] = SubmittedJob(path.stem, "failed", Path(order["log"]), reason)
+                if self._exchange and not self._exchange.receive(path.stem):
+                    found[path.stem] = SubmittedJob(path.stem, "running", Path(order["log"]))
                 continue
             found[path.stem] = self._job(order, state if state.get("token") == order["token"] else {}, alive)
         return found
 
     def submit(self, point: Point, forced: bool) -> None:
         """Write what the driver is to make."""
-        free_name(point.name, self._commit)
         remove(FOLDER / "states" / f"{point.name}.json")
-        if self._places and self._is_there(point.name):
+        if self._exchange and self._exchange.fetch_if_sent(point.name):
             return
-        root = Path(git("rev-parse", "--show-toplevel").strip())
-        shared = self._environment.get(MAIN_ROOT_VARIABLE) or str(Path.cwd().resolve())
-        log = Path(shared).resolve() / (FOLDER if Path(shared).resolve() == Path.cwd().resolve() else "ray") / "logs" / f"{point.name}.log"
+        free_name(point.name, self._commit)
+        here = Path.cwd().resolve()
+        shared = Path(self._environment.get(MAIN_ROOT_VARIABLE) or here).resolve()
+        log = (here / FOLDER if self._exchange or shared == here else shared / "ray") / "logs" / f"{point.name}.log"
         for folder in (FOLDER / "points", FOLDER / "states", log.parent):
             folder.mkdir(parents=True, exist_ok=True)
         remove(log)
-        at_home = {"home": str(root.resolve()), "cache": str(_cache()), "shared": shared, "work": str((FOLDER / "clones").resolve())}
         order = {
             "name": point.name,
             "commit": self._commit,
             "options": experiment_options(point, forced),
             "prefix": git("rev-parse", "--show-prefix").strip(),
             "identity": _identity(),
-            "storage": self._storage,
-            **(self._elsewhere(shared) if self._places else at_home),
+            "study": _study(),
+            "storage": self._exchange.storage if self._exchange else "",
+            "storage_folder": self._exchange.storage_folder if self._exchange else "",
+            **(_elsewhere(shared) if self._exchange else _at_home(shared)),
             "log": str(log),
             "token": uuid.uuid4().hex,
             "at": time.time_ns(),  # in the plan's order
         }
         write_json(FOLDER / "points" / f"{point.name}.json", order)
-
-    def _elsewhere(self, shared: str) -> dict[str, str]:
-        assert self._places is not None
-        url = run_git("remote", "get-url", self._places.git_remote).strip()
-        address = str(Path(url).resolve()) if Path(url).is_dir() else url
-        return {"home": address, "cache": "", "work": "", "shared": "" if Path(shared).resolve() == Path.cwd().resolve() else shared}
-
-    def _is_there(self, name: str) -> bool:
-        """Fetch an experiment that a machine has sent already, for a call of which nothing is known any more."""
-        assert self._places is not None
-        remote = self._places.git_remote
-        sent = [one for one in references_of(remote) if (one.name, one.baseline) == (name, self._commit)]
-        if not sent:
-            return False
-        if any(one.revision == sent[0].revision for one in references()):
-            raise UserError(
-                f"{remote} has another {name} for this commit (code, data, parameters or threads differ): "
-                f"`dvc exp remove -g {remote} {name}` removes it there, then run this again"
-            )
-        fetch_experiments([name], self._places)
-        return True
-
-    def _receive(self, name: str) -> str:
-        """Fetch an experiment that is made, unless it is here; return why it cannot be."""
-        if self._places is None or name in self._received:
-            return ""
-        try:
-            fetch_experiments([name], self._places)
-        except UserError as error:
-            return str(error)
-        self._received.add(name)
-        return ""
 
     def collect(self, job: SubmittedJob, attempt: int) -> Path | None:
         """Forget a job, end what still runs of it, and keep its log."""
@@ -262,8 +226,10 @@ class RayCluster:
 
     def _clear(self) -> None:
         """End every process that a driver, which is gone, left behind, and remove the clones."""
-        end_processes_in(FOLDER)
-        shutil.rmtree(FOLDER / "clones", ignore_errors=True)
+        for folder in (FOLDER, machine_folder(_study())):
+            end_processes_in(folder)
+        for clones in (FOLDER / "clones", machine_folder(_study()) / "work"):
+            shutil.rmtree(clones, ignore_errors=True)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -280,6 +246,20 @@ def _recorded() -> dict[str, Any]:
 def _reason() -> str:
     path = FOLDER / REASON
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def _study() -> str:
+    """Return a name of this checkout among those of all machines."""
+    return hashlib.sha256(f"{os.uname().nodename}:{Path.cwd().resolve()}".encode()).hexdigest()[:16]
+
+
+def _elsewhere(shared: Path) -> dict[str, str]:
+    return {"home": "", "cache": "", "work": "", "shared": "" if shared == Path.cwd().resolve() else str(shared)}
+
+
+def _at_home(shared: Path) -> dict[str, str]:
+    root = Path(git("rev-parse", "--show-toplevel").strip()).resolve()
+    return {"home": str(root), "cache": str(_cache()), "shared": str(shared), "work": str((FOLDER / "clones").resolve())}
 
 
 def _identity() -> dict[str, str]:

@@ -12,9 +12,10 @@ _PICTURE = re.compile(r'<img src="([\w-]+\.png)" alt="([^"<>]*)" width="\d+%">')
 _ALONE = re.compile(r"^<img [^>\n]*>$", re.MULTILINE)  # Markdown makes no paragraph of a picture alone on its line
 _TABLE = re.compile(r"<table>.*?</table>", re.DOTALL)
 _STYLE = """
-:root { --paper: #ffffff; --ink: #22272e; --soft: #59636e; --line: #d9dde3; --panel: #f5f7f9; --mark: #0061a0; }
+:root { --paper: #ffffff; --ink: #22272e; --soft: #59636e; --line: #d9dde3; --panel: #f5f7f9; --mark: #0061a0; --frame: #d9dde3; }
 @media screen and (prefers-color-scheme: dark) {
-  :root { --paper: #14181d; --ink: #e3e7eb; --soft: #a3adb8; --line: #37404a; --panel: #1d232a; --mark: #6cb8f0; }
+  :root { --paper: #14181d; --ink: #e3e7eb; --soft: #a3adb8; --line: #37404a; --panel: #1d232a; --mark: #6cb8f0; --frame: #d3cdc5; }
+  img { filter: invert(.92) hue-rotate(180deg); } /* figures are drawn on white; their frame is inverted with them */
 }
 * { box-sizing: border-box; }
 body { margin: 0; background: var(--paper); color: var(--ink); overflow-wrap: anywhere; }
@@ -24,7 +25,7 @@ h1 { font-size: 1.9rem; line-height: 1.2; margin: 0 0 .3rem; }
 h2 { font-size: 1.3rem; margin: 2.6rem 0 .7rem; padding-top: .9rem; border-top: 1px solid var(--line); }
 p { margin: .5rem 0 .9rem; max-width: 52rem; }
 p.figures { max-width: none; display: grid; gap: .8rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 24rem), 1fr)); }
-img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--line); border-radius: .5rem; padding: .4rem; }
+img { display: block; width: 100%; height: auto; background: #ffffff; border: 1px solid var(--frame); border-radius: .5rem; padding: .4rem; }
 p.figures img:only-child:not([alt="confusion"]) { max-width: 32.5rem; }
 .scroll { overflow-x: auto; margin: .8rem 0; border: 1px solid var(--line); border-radius: .5rem; }
 .scroll:focus-visible { outline: 2px solid var(--mark); outline-offset: 2px; }

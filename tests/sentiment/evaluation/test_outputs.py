@@ -93,6 +93,7 @@ def test_a_page_to_send_on_has_its_figures_inside(tmp_path: Path) -> None:
     page = html_page(render_page(result()), tmp_path)
     assert page.count("<img") == 1 and "data:image/png;base64,cGljdHVyZQ==" in page
     assert not re.search(r"(?:src|href)=\"(?!data:)", page)
+    assert re.search(r"prefers-color-scheme: dark\) \{[^@]*img \{ filter: invert", page)  # figures are drawn on white
 
 
 @NEEDS_CHROMIUM

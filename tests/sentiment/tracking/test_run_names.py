@@ -60,7 +60,7 @@ def test_a_legend_shows_what_tells_runs_apart(name: str, shown: str) -> None:
 def test_names_of_one_study_stay_different_in_a_legend() -> None:
     arms = ("baseline", "baseline_bs32", "baseline_lr5e-5_bs32", "baseline_epoch2", "baseline_early_stopping_patience1")
     names = [f"{prefix}{arm}{seed}" for prefix in ("", "imdb_") for arm in arms for seed in ("", "_seed43", "_seed44")]
-    assert len({legend_name(name) for name in names}) == len(names)
+    assert len({legend_name(name)[:20] for name in names}) == len(names)
 
 
 def test_the_long_form_says_what_a_run_is() -> None:

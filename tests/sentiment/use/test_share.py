@@ -130,6 +130,7 @@ def test_a_storage_that_lost_a_file_is_noticed_and_filled_again(mine: Clone) -> 
     lost.unlink()
     said = theirs.refused("receive", "early")
     assert "models/classifier is not whole in the storage 'storage'" in said and "python -m sentiment share early" in said
+    assert "early" not in theirs.run("git", "for-each-ref", "refs/exps").stdout  # with all of its outputs, or not at all
     mine.sentiment("share", "early")
     assert "with all of its 3 files" in theirs.sentiment("receive", "early")
 
