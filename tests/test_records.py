@@ -69,6 +69,16 @@ def gpu_rows() -> list[str]:
     return rows
 
 
+def engine_rows() -> list[str]:
+    """Return rows of the documentation's tables of both engines, as the records have them."""
+    short = [f"{result['seconds']:.0f} s |" for result in record("benchmarks/results/study_engines_short.json")["results"]]
+    experiments = [one for result in record("benchmarks/results/study_engines_long.json")["results"] for one in result["phases"]]
+    rows = [" | ".join(f"{one[phase]:.1f}" for one in experiments) for phase in ("before", "train start", "training", "eval")]
+    shares = [(sum(one.values()) - one["training"]) / one["training"] for one in experiments]
+    assert max(shares) <= 0.25
+    return [*short, *rows, "beside the training | " + " | ".join(f"{100 * share:.0f} %" for share in shares)]
+
+
 def quotes() -> list[tuple[str, str]]:
     test, reference = record("reports/eval.json"), record("reports/reference.json")
     low, high, middle = percent(test["accuracy_low"]), percent(test["accuracy_high"]), percent(test["accuracy"])
@@ -108,6 +118,7 @@ def quotes() -> list[tuple[str, str]]:
         *[(CHINESE, f"{interval(pairs[name], '到').strip('()')}") for name in ("baseline_bs32", "baseline_lr5e-5_bs32", "baseline_epoch2")],
         ("docs/performance.md", f"**{times('project')['median']:.1f} times the examples a second of the usual recipe**"),
         *[("docs/performance.md", row) for row in gpu_rows()],
+        *[("docs/scale.md", row) for row in engine_rows()],
         ("docs/performance.md", f"and {times('without bf16')['median']:.1f} times without bf16"),
         ("docs/performance.md", f"BERT-base on the same two cores: {times('project', 'train_throughput_bert_base')['median']:.1f} times"),
         (README, "A million reviews of 200 words take two and a half minutes on two CPU cores and 1 GiB of memory"),
