@@ -1,6 +1,7 @@
 """Findings as the rows and cells that both reports show."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ from ablations.compare.comparison import Comparison
 from ablations.compare.family import FamilyArm
 from ablations.compare.verdict import Verdict
 from ablations.diverged import FOLDER, DivergedPoint
+from ablations.plan.plan_file import plan_option
 from ablations.report import wording
 from ablations.report.comparison_figures import Picture
 from ablations.report.findings import Findings
@@ -23,6 +25,7 @@ def make_view(findings: Findings, pictures: Sequence[Picture]) -> dict[str, Any]
     first = next(iter(findings.family.arms[0].experiments.values()))
     return {
         "plan": findings.plan.name,
+        "run_command": f"python -m ablations run{plan_option(Path(findings.plan.name))}",
         "source": str(first.parameters["prepare.source"]),
         "model": str(first.parameters["train.model"]),
         "base": ", ".join(f"{key} = {_value(value)}" for key, value in findings.plan.base.items()),

@@ -104,6 +104,14 @@ def test_a_base_is_named(findings: Findings, tmp_path: Path) -> None:
         assert "train.max_length = 512 instead of what params.yaml has" in page
 
 
+def test_the_command_for_what_is_missing_is_about_the_plan(findings: Findings, folder: Path, tmp_path: Path) -> None:
+    other = dataclasses.replace(findings, plan=dataclasses.replace(findings.plan, name="mine.yaml"))
+    write_report_files(other, tmp_path / "mine")
+    for name in ("report.md", "report.html"):
+        assert re.search(r"python -m ablations run[`<]", (folder / name).read_text()), name
+        assert re.search(r"python -m ablations run --plan mine.yaml[`<]", (tmp_path / "mine" / name).read_text()), name
+
+
 def test_no_table_of_the_markdown_has_more_than_eight_columns(folder: Path) -> None:
     rows = [line for line in (folder / "report.md").read_text().splitlines() if line.startswith("| ---")]
     assert rows and all(row.count("---") <= 8 for row in rows)
