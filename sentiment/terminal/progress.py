@@ -5,7 +5,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -42,9 +42,7 @@ class ProgressBar:
         self._start = self._last_line = time.monotonic()
         self._initial = 0
         self._progress = progress
-        self._task: TaskID | None = (
-            progress.add_task(description, total=total or None, of=f"/{total}" if total else "", note="") if progress else None
-        )
+        self._task: TaskID | None = progress.add_task(description, total=total or None, **self._fields()) if progress else None
 
     def update(self, done: int, note: str = "") -> None:
         """Show that `done` units are finished; `note` is a short text beside the bar."""
@@ -64,13 +62,17 @@ class ProgressBar:
         self._initial = self._done = done
         self._start = self._last_line = time.monotonic()
         if self._progress is not None and self._task is not None:
-            self._progress.reset(self._task, completed=done, note="")
+            self._progress.reset(self._task, completed=done, **self._fields())  # it drops every field that is not given
 
     def complete(self) -> None:
         """Show that all is done, where the total was an estimate (a header counts as a line)."""
         self._total = self._done
         if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, total=self._done, of=f"/{self._done}")
+            self._progress.update(self._task, total=self._done, **self._fields())
+
+    def _fields(self) -> dict[str, Any]:
+        """Return what the columns of `progress_bar` read."""
+        return {"of": f"/{self._total}" if self._total else "", "note": ""}
 
     def _remaining(self, now: float) -> str:
         worked = self._done - self._initial

@@ -5,6 +5,7 @@ DVC alone takes the storage from the experiment's own configuration: an experime
 """
 
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -277,6 +278,12 @@ def _copy(source: Any, target: Any, outputs: _Outputs, cache: Any) -> None:
 def _asking(storage: str, action: Callable[[], Any]) -> Any:
     try:
         return action()
+    except ImportError as error:  # DVC's, where the package of a kind of storage is missing
+        package = next(iter(re.findall(r"dvc-\w+", str(error))), "dvc-KIND")
+        raise UserError(
+            f"the storage {storage} needs {package}: `python -m pip install $(grep {package} requirements-remotes.txt) -c constraints.txt`, "
+            "then run this again"
+        ) from None
     except (OSError, DvcException) as error:
         raise UserError(f"the storage {storage} cannot be used: {' '.join(str(error).split()) or type(error).__name__}") from None
 
@@ -290,4 +297,4 @@ def _apply(reference: ExperimentReference) -> None:
     changed = json.loads(run_dvc("status", "--json") or "{}")
     if changed:
         raise UserError(f"{reference.name} is in the workspace, but something in it differs from its dvc.lock: {', '.join(changed)} (`dvc status`)")
-    say(f"receive: {reference.name} is in the workspace; `git checkout . && dvc checkout` goes back")
+    say(f"receive: {reference.name} is in the workspace; `git checkout . && dvc checkout` (`dvc repro` where that finds no outputs) goes back")

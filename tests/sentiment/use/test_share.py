@@ -1,5 +1,6 @@
 """Experiments between two clones: outputs travel with them, and what does not is said before anything is sent."""
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -102,6 +103,12 @@ def test_an_experiment_made_before_the_storage_arrives_with_its_outputs(mine: Cl
     assert (theirs.root / "models/classifier/weights").read_text() == "lr: 2\n"
     assert theirs.run("dvc", "status").stdout.strip().endswith("up to date.")
     assert theirs.run("dvc", "remote", "list").stdout.split()[0] == "storage"  # the experiment's own configuration lacks it
+
+
+@pytest.mark.skipif(importlib.util.find_spec("dvc_s3") is not None, reason="dvc-s3 is installed")
+def test_a_storage_whose_package_is_missing_names_it(mine: Clone) -> None:
+    mine.run("dvc", "remote", "add", "-d", "storage", "s3://bucket/path")
+    assert "needs dvc-s3: `python -m pip install $(grep dvc-s3 requirements-remotes.txt) -c constraints.txt`" in mine.refused("share", "early")
 
 
 def test_without_a_storage_nothing_is_sent(mine: Clone) -> None:
