@@ -101,6 +101,6 @@ def _on_one_line(part: str) -> str:
 
 def _accuracy(explanation: Explanation) -> str:
     return (
-        f"Weights in nats of log odds; together they make {explanation.change:+.3f}, from a text of padding to this one, "
-        f"with an error of integration of {explanation.completeness_error:.4f}."
+        f"A weight is what the word adds to the log odds of {printable(explanation.label)}, in nats. Their sum is the difference from "
+        f"an empty text, {explanation.change:+.3f}, with an error of {explanation.completeness_error:.4f} from the integration."
     )
