@@ -97,16 +97,18 @@ def run(file: Path, jobs: int, dry_run: bool, on: str = QUEUE, gpus: float | Non
     try:
         _Runner(points, ablations, workers, file, engine).run()
     except KeyboardInterrupt:
-        going_on = "the study goes on by itself" if engine.at_work() else "nothing is running"
-        options = (
-            ""
-            if on == QUEUE
-            else f" --on {on} --jobs {jobs}{f' --gpus {gpus:g}' if gpus is not None else ''}{f' --through {through}' if through else ''}"
-        )
-        again = f"`python -m ablations run{options}{plan_option(file)}` watches and completes it, `python -m ablations stop` ends it"
-        raise Interrupted(f"{going_on}; {again}") from None
+        state = "the study continues by itself" if engine.at_work() else "nothing is running"
+        again = f"python -m ablations run{_engine_options(on, jobs, gpus, through)}{plan_option(file)}"
+        raise Interrupted(f"{state}; `{again}` shows its progress and completes it, `python -m ablations stop` ends it") from None
     finally:
         lock.release()
+
+
+def _engine_options(on: str, jobs: int, gpus: float | None, through: str | None) -> str:
+    """Return what a printed command needs to mean the same engine with the same settings."""
+    if on == QUEUE:
+        return ""
+    return f" --on {on} --jobs {jobs}" + (f" --gpus {gpus:g}" if gpus is not None else "") + (f" --through {through}" if through else "")
 
 
 def _refuse_while_at_work(names: set[str], on: str) -> None:
@@ -115,7 +117,8 @@ def _refuse_while_at_work(names: set[str], on: str) -> None:
         engine = choose_engine(other, head())
         if other != on and engine.at_work() and names & set(engine.jobs()):
             raise UserError(
-                f"these experiments run on {other} already: `python -m ablations run --on {other}` watches them, `python -m ablations stop` ends them"
+                f"these experiments run on {other} already: `python -m ablations run --on {other}`, with the options it was started with, "
+                "shows their progress, `python -m ablations stop` ends them"
             )
 
 

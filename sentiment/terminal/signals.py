@@ -46,7 +46,7 @@ def raise_when_asked_to_stop() -> None:
 
 
 def end_silently_when_asked_again() -> None:
-    """Let a further signal end the process at once: it is ending, and has said why."""
+    """Let a further signal end the process at once, without a line: it is ending already."""
     if threading.current_thread() is threading.main_thread():
         for number in stop_signals():
             signal.signal(number, lambda *_: os._exit(INTERRUPTED))

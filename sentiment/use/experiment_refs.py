@@ -40,6 +40,11 @@ def references_of(git_remote: str) -> list[ExperimentReference]:
     return _parse(run_git("ls-remote", git_remote, "refs/exps/*"))
 
 
+def find_on(git_remote: str, name: str, baseline: str) -> ExperimentReference | None:
+    """Return the experiment of a name that departs from a commit, where another repository has it; a UserError where that does not answer."""
+    return next((one for one in references_of(git_remote) if (one.name, one.baseline) == (name, baseline)), None)
+
+
 def _parse(listing: str) -> list[ExperimentReference]:
     found = []
     for line in listing.splitlines():

@@ -146,7 +146,7 @@ def test_ctrl_c_ends_the_watching_stop_ends_the_study_and_failures_are_named(toy
     os.kill(run.pid, signal.SIGINT)
     told, _ = run.communicate(timeout=30)
     assert run.returncode == 130 and "Traceback" not in told, told
-    assert "`python -m ablations run --on ray --jobs 1` watches and completes it" in told
+    assert "`python -m ablations run --on ray --jobs 1` shows its progress and completes it" in told
     assert running(toy, "stages.train")
     refused(toy.ablations("run", check=False), "these experiments run on ray already")
     assert "stopped 1 running experiments" in toy.ablations("stop").stdout

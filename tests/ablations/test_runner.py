@@ -337,7 +337,7 @@ def test_ctrl_c_ends_the_watching_and_stop_ends_the_queue(toy: Toy) -> None:
     os.kill(run.pid, signal.SIGINT)
     told, _ = run.communicate(timeout=30)
     assert run.returncode == 130, told
-    assert "the study goes on by itself" in told
+    assert "the study continues by itself" in told
     assert "Traceback" not in told
     assert psutil.pid_exists(toy.worker())
     toy.wait(lambda: len(toy.finished()) >= 1)

@@ -24,13 +24,13 @@ from sentiment.terminal.errors import UserError, error_line, run_main
 from sentiment.terminal.progress import say
 from sentiment.terminal.signals import lives
 from sentiment.use.commands import run_git
-from sentiment.use.experiment_refs import ExperimentReference, references, references_of
+from sentiment.use.experiment_refs import ExperimentReference, find_on, references
 from sentiment.use.share import Places, share
 
 _LOOK_EVERY_SECONDS = 1.0
 _TRY_AGAIN_AFTER_SECONDS = 3.0
 _TIME_TO_SAVE_SECONDS = 120.0
-_GIT_REMOTE = "origin"  # as git clone calls it
+_GIT_REMOTE = "origin"  # as ray_task calls it
 _AT_IT_ALREADY = "another process is at this very training already"
 
 
@@ -75,7 +75,7 @@ class ExperimentOrder:
 
     def find(self) -> ExperimentReference | None:
         """Return the experiment where it was sent already."""
-        return next((one for one in references_of(self.target) if (one.name, one.baseline) == (self.name, self.commit)), None)
+        return find_on(self.target, self.name, self.commit)
 
 
 def make(order: ExperimentOrder) -> None:
@@ -126,10 +126,6 @@ def end_with(processes: list[psutil.Process]) -> None:
 def _configure(order: ExperimentOrder) -> None:
     for key, value in order.identity.items():
         run_git("config", key, value)
-    if not order.storage:
-        local = Path(order.home) / run_git("rev-parse", "--show-prefix").strip() / ".dvc" / "config.local"
-        if local.is_file():
-            Path(".dvc/config.local").write_bytes(local.read_bytes())
     with Config(str(Path(".dvc").resolve()), validate=False).edit("local") as settings:
         settings.setdefault("cache", {})["dir"] = order.cache
         if order.storage_folder:  # in .dvc/config it may be relative to the repository

@@ -7,7 +7,7 @@ from ablations.run.queueing import free_name
 from sentiment.terminal.errors import UserError
 from sentiment.terminal.progress import say
 from sentiment.use.commands import run_git
-from sentiment.use.experiment_refs import ExperimentReference, references, references_of
+from sentiment.use.experiment_refs import ExperimentReference, find_on, references
 from sentiment.use.share import Places, fetch_experiments, is_whole, storage_of
 
 _MOST_TRIES = 30  # of 20 seconds
@@ -53,7 +53,7 @@ class GitExchange:
         UserError
             Where it is here already, as whoever asks does not count it as done; and where it cannot be fetched.
         """
-        sent = next((one for one in references_of(self.remote) if (one.name, one.baseline) == (name, self._commit)), None)
+        sent = find_on(self.remote, name, self._commit)
         if sent is None:
             return False
         here = next((one for one in references() if one.path == sent.path), None)

@@ -111,13 +111,14 @@ class _Driver:
             self._tasks[self._task.options(name=order["name"]).remote(order, self._access(), variables, self._board)] = order
 
     def _access(self) -> dict[str, str]:
-        """Read how other machines reach the git remote and DVC's storage; it lies in no file of a study."""
+        """Read how workers reach DVC's storage and, where they need it, the git remote; a study's files hold none of it."""
         remote, local = self._settings["through"], _PROJECT / ".dvc/config.local"
+        local_config = local.read_text(encoding="utf-8") if local.is_file() else ""
         if not remote:
-            return {"fetch_url": "", "push_url": "", "local_config": ""}
+            return {"fetch_url": "", "push_url": "", "local_config": local_config}
         urls = [run_git("-C", str(_PROJECT), "remote", "get-url", *option, remote).strip() for option in ([], ["--push"])]
         fetch_url, push_url = (str((_PROJECT / url).resolve()) if (_PROJECT / url).is_dir() else url for url in urls)
-        return {"fetch_url": fetch_url, "push_url": push_url, "local_config": local.read_text(encoding="utf-8") if local.is_file() else ""}
+        return {"fetch_url": fetch_url, "push_url": push_url, "local_config": local_config}
 
     def _note_printed(self) -> None:
         if self._board is None:

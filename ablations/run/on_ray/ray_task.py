@@ -53,8 +53,8 @@ def run_in_clone(order: dict[str, Any], access: dict[str, str], variables: dict[
         That of `ablations.run.on_ray.clone_experiment`, and ``work``, ``prefix``, ``shared`` and ``study``. With ``storage``, nothing is
         shared with the repository: this machine's own folders take the place of ``cache``, ``work`` and ``log``.
     access : dict
-        With ``storage``: ``fetch_url`` and ``push_url`` of the git remote, and ``local_config``, what ``.dvc/config.local`` of the
-        repository says. They may hold passwords: none of it goes into a command line.
+        ``local_config``, what ``.dvc/config.local`` of the repository says; with ``storage``, ``fetch_url`` and ``push_url`` of the git
+        remote. They may hold passwords: none of it goes into a command line.
     variables : dict
         Environment of the driver that the experiment needs.
     board : actor handle or None
@@ -73,8 +73,7 @@ def run_in_clone(order: dict[str, Any], access: dict[str, str], variables: dict[
     by = f"{os.getpid()}-" if order["storage"] else ""  # by which a killed worker's clone is known
     if order["storage"]:
         order = _with_own_folders(order)
-    needed = [order["shared"], order["storage_folder"]] if order["storage"] else [order["home"], order["cache"], order["shared"]]
-    for folder in filter(None, needed):
+    for folder in filter(None, (order[key] for key in ("home", "cache", "shared", "storage_folder"))):
         if not Path(folder).is_dir():
             return 1, f"{host} has no folder {folder}: it must be on storage that all machines share, under the same path", {}
     Path(order["work"]).mkdir(parents=True, exist_ok=True)
@@ -92,13 +91,7 @@ def run_in_clone(order: dict[str, Any], access: dict[str, str], variables: dict[
 
     with log.open("ab") as file:
         file.write(f"on {host}\n".encode())
-    if order["storage"]:
-        status = run("git", "init", "--quiet", str(clone))
-        _add_remote(clone, access)
-        status = status or run("git", "-C", str(clone), "fetch", "--quiet", "origin", "+refs/heads/*:refs/remotes/origin/*")
-    else:
-        status = run("git", "clone", "--quiet", "--no-checkout", order["home"], str(clone))
-    status = status or run("git", "-C", str(clone), "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", order["commit"])
+    status = _check_out(clone, order, access, run)
     if status == 0:
         project = clone / order["prefix"]
         if access["local_config"]:
@@ -140,6 +133,16 @@ def _with_own_folders(order: dict[str, Any]) -> dict[str, Any]:
     return {**order, **own, "shared": shared}
 
 
+def _check_out(clone: Path, order: dict[str, Any], access: dict[str, str], run: Callable[..., int]) -> int:
+    if order["storage"]:
+        status = run("git", "init", "--quiet", str(clone))
+        _add_remote(clone, access)
+        status = status or run("git", "-C", str(clone), "fetch", "--quiet", "origin")
+    else:
+        status = run("git", "clone", "--quiet", "--no-checkout", order["home"], str(clone))
+    return status or run("git", "-C", str(clone), "-c", "advice.detachedHead=false", "checkout", "--quiet", "--detach", order["commit"])
+
+
 def _add_remote(clone: Path, access: dict[str, str]) -> None:
     def quoted(url: str) -> str:
         return '"' + url.replace("\\", "\\\\").replace('"', '\\"') + '"'
@@ -167,7 +170,7 @@ def _run(command: tuple[str, ...], folder: Path, environment: dict[str, str], lo
 
 
 def _sender(name: str, log: Path, board: Any) -> Callable[[], None]:
-    """Return what sends the part of a log that was not sent yet; an experiment goes on where that fails."""
+    """Return a function that sends the new part of a log to the board; an experiment does not end because that fails."""
     sent = 0
 
     def send() -> None:

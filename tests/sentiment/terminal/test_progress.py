@@ -26,7 +26,7 @@ def test_the_time_left_counts_from_the_start_of_the_work(monkeypatch: pytest.Mon
     assert capsys.readouterr().out == "train: 40/100  about 60 s left\n"
 
 
-@pytest.mark.skipif(not hasattr(os, "openpty"), reason="no pseudo-terminals here")
+@pytest.mark.skipif(not hasattr(os, "openpty"), reason="needs pseudo-terminals, which Windows lacks")
 @pytest.mark.parametrize("total", [100, 0])
 def test_a_bar_is_drawn_on_a_real_terminal(total: int) -> None:
     program = f"""

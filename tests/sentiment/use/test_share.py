@@ -105,7 +105,7 @@ def test_an_experiment_made_before_the_storage_arrives_with_its_outputs(mine: Cl
     assert theirs.run("dvc", "remote", "list").stdout.split()[0] == "storage"  # the experiment's own configuration lacks it
 
 
-@pytest.mark.skipif(importlib.util.find_spec("dvc_s3") is not None, reason="dvc-s3 is installed")
+@pytest.mark.skipif(importlib.util.find_spec("dvc_s3") is not None, reason="needs an environment without dvc-s3")
 def test_a_storage_whose_package_is_missing_names_it(mine: Clone) -> None:
     mine.run("dvc", "remote", "add", "-d", "storage", "s3://bucket/path")
     assert "needs dvc-s3: `python -m pip install $(grep dvc-s3 requirements-remotes.txt) -c constraints.txt`" in mine.refused("share", "early")
