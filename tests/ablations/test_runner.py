@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 
+from ablations.run import runner
 from ablations.run.cores import share_out
 from sentiment.terminal.errors import UserError
 
@@ -329,6 +330,20 @@ def test_a_worker_that_takes_nothing_up_is_started_anew(toy: Toy) -> None:
     assert "the queue's worker takes nothing up: it is started anew" in told
     assert not psutil.pid_exists(stuck)
     assert toy.finished() == NAMES
+
+
+@pytest.mark.parametrize(("on", "other"), [("queue", "ray"), ("ray", "queue")])
+def test_experiments_that_another_engine_runs_are_refused(on: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Engine:
+        def __init__(self, name: str, commit: str) -> None:
+            self.at_work = lambda: name == other
+            self.jobs = lambda: {"baseline": None}
+
+    monkeypatch.setattr(runner, "choose_engine", Engine)
+    monkeypatch.setattr(runner, "head", lambda: "abc")
+    with pytest.raises(UserError, match=f"run on {other} already: `python -m ablations run --on {other}`"):
+        runner._refuse_while_at_work({"baseline"}, on)
+    runner._refuse_while_at_work({"another"}, on)
 
 
 def test_ctrl_c_ends_the_watching_and_stop_ends_the_queue(toy: Toy) -> None:
